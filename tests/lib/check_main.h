@@ -1,0 +1,17 @@
+/* The main() of a Check program: tests register cases in a table. */
+#ifndef DV_TESTS_CHECK_MAIN_H
+#define DV_TESTS_CHECK_MAIN_H
+
+#include <check.h>
+
+/* Run the suite; honours CK_FORK, CK_RUN_CASE. Returns the exit status. */
+int dv_check_run(Suite *suite);
+
+/* Path of a file below the source's tests/ folder: uses $srcdir, static buffer. */
+const char *dv_test_path(const char *relative);
+
+/* A fresh folder of this process for files, removed by dv_test_dir_remove(). Never returns NULL. */
+const char *dv_test_dir(void);
+void dv_test_dir_remove(void);
+
+#endif
