@@ -1,0 +1,39 @@
+/* The writes of one database, one after another: a bounded queue in front of dv_database_apply that
+ * commits whatever has queued up as one transaction (group commit). A small pool of threads serves
+ * all strands; an idle strand has none.
+ *
+ * Durability: when any write of a group wants DV_COMMIT_DURABLE the group ends with one barrier, and
+ * every waiting write is answered after it. */
+#ifndef DV_DATABASE_STRAND_H
+#define DV_DATABASE_STRAND_H
+
+#include "database/database.h"
+
+struct dv_pool; /* the threads, shared by all databases */
+int dv_pool_new(unsigned threads, struct dv_pool **pool, struct dv_err *err);
+void dv_pool_free(struct dv_pool *pool); /* waits for what is running; all strands are gone */
+
+struct dv_strand_options {
+    size_t max_batches; /* queued at most; 0: 32 */
+    size_t max_docs;    /* of one transaction; 0: as measured (docs/DESIGN.md) */
+};
+
+struct dv_strand;
+int dv_strand_new(struct dv_pool *pool, struct dv_database *db,
+                  const struct dv_strand_options *opt, struct dv_strand **strand,
+                  struct dv_err *err);
+void dv_strand_free(struct dv_strand *s); /* what is queued is written first */
+
+/* On a pool thread, exactly once per accepted submit. Owns batch again. code is 0 or why the whole
+ * transaction failed. Must not block or submit with waiting. */
+typedef void dv_strand_fn(void *arg, struct dv_batch *batch, int code, const struct dv_err *err);
+
+/* Takes batch on success. DV_EBUSY when the queue is full: nothing was taken. */
+int dv_strand_submit(struct dv_strand *s, struct dv_batch *batch, enum dv_commit commit,
+                     dv_strand_fn *done, void *arg, struct dv_err *err);
+/* As submit, but waits for room. Not on a pool thread. */
+int dv_strand_submit_wait(struct dv_strand *s, struct dv_batch *batch, enum dv_commit commit,
+                          dv_strand_fn *done, void *arg, struct dv_err *err);
+int dv_strand_drain(struct dv_strand *s, struct dv_err *err); /* until everything queued is answered */
+
+#endif
