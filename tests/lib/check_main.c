@@ -57,3 +57,15 @@ void dv_test_dir_remove(void)
         nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     dir[0] = '\0';
 }
+
+int dv_test_level(void)
+{
+    const char *level = getenv("DIVAN_TEST_LEVEL");
+
+    return level && !strcmp(level, "soak") ? 1 : 0;
+}
+
+int dv_test_scale(int normal, int soak)
+{
+    return dv_test_level() ? soak : normal;
+}

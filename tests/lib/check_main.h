@@ -14,4 +14,9 @@ const char *dv_test_path(const char *relative);
 const char *dv_test_dir(void);
 void dv_test_dir_remove(void);
 
+/* How long to try, from $DIVAN_TEST_LEVEL: 0 normally, 1 when it is "soak" (`make soak`). */
+int dv_test_level(void);
+/* normal or soak, by the level: for counts of tries and sizes of inputs. */
+int dv_test_scale(int normal, int soak);
+
 #endif
