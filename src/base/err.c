@@ -23,8 +23,8 @@ static const struct err_row rows[] = {
 
 static const struct err_row *row_of(int code)
 {
-    static const struct err_row unknown = { DV_RETRY_NEVER, 500, "internal_error",
-                                            "unknown error", "DV_E?" };
+    static const struct err_row unknown = { DV_RETRY_NEVER, 500, "internal_error", "unknown error",
+                                            "DV_E?" };
     int i = code - (DV_ERR_LAST_ + 1);
 
     if (i < 0 || (size_t)i >= sizeof(rows) / sizeof(rows[0]))

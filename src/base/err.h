@@ -19,6 +19,7 @@ enum dv_retry {
     DV_RETRY_LATER, /* with backoff */
 };
 
+/* clang-format off: a table */
 /* code, retry class, HTTP status, CouchDB's error name, text when no other is given */
 #define DV_ERRORS(X)                                                                              \
     X(DV_ENOMEM, LATER, 500, "out_of_memory", "out of memory")                                    \
@@ -52,6 +53,7 @@ enum dv_retry {
     X(DV_ENOTSUP, NEVER, 501, "not_implemented", "not supported")                                 \
     X(DV_EUSAGE, NEVER, 400, "usage", "wrong usage")                                              \
     X(DV_ESYS, NEVER, 500, "internal_error", "system call failed")
+/* clang-format on */
 
 enum dv_err_code {
     DV_OK = 0,

@@ -64,8 +64,7 @@ static struct dv_hash_slot *find(const struct dv_hash *h, struct dv_slice key, u
 
 static bool grow(struct dv_hash *h)
 {
-    struct dv_hash bigger = { .capacity = h->capacity ? h->capacity * 2 : 16,
-                              .count = h->count };
+    struct dv_hash bigger = { .capacity = h->capacity ? h->capacity * 2 : 16, .count = h->count };
 
     bigger.slots = dv_calloc(bigger.capacity, sizeof(*bigger.slots));
     if (!bigger.slots)

@@ -127,8 +127,7 @@ START_TEST(an_error_says_what_was_done_outermost_first_on_one_line)
     ck_assert_int_eq(dv_err_wrap(&err, DV_EFULL, "store document"), DV_EFULL);
     dv_err_wrap(&err, DV_EFULL, "replicate a to b");
     dv_err_text(&err, text, sizeof(text));
-    ck_assert_str_eq(text,
-                     "replicate a to b: store document: write to f: No space left on device");
+    ck_assert_str_eq(text, "replicate a to b: store document: write to f: No space left on device");
     ck_assert_int_eq(err.http_status, 507);
     ck_assert_str_eq(dv_err_symbol(DV_EFULL), "DV_EFULL");
     ck_assert_int_eq(dv_err_retry(DV_ERETRY), DV_RETRY_NOW);
