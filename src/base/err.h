@@ -19,7 +19,7 @@ enum dv_retry {
     DV_RETRY_LATER, /* with backoff */
 };
 
-/* clang-format off: a table */
+/* clang-format off */
 /* code, retry class, HTTP status, CouchDB's error name, text when no other is given */
 #define DV_ERRORS(X)                                                                              \
     X(DV_ENOMEM, LATER, 500, "out_of_memory", "out of memory")                                    \

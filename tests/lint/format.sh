@@ -16,7 +16,7 @@ case $($tool --version) in
     ;;
 esac
 case ${1-} in
-check) list_files '*.c' '*.h' | xargs "$tool" --dry-run --Werror --ferror-limit=3 ;;
+check) list_files '*.c' '*.h' | xargs "$tool" --dry-run --Werror --ferror-limit=1 ;;
 fix) list_files '*.c' '*.h' | xargs "$tool" -i ;;
 *)
     echo "usage: format.sh check|fix"
