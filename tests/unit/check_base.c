@@ -73,7 +73,7 @@ END_TEST
 
 START_TEST(a_hash_finds_what_was_put_and_nothing_else)
 {
-    static char keys[5000][8];
+    static char keys[5000][16];
     struct dv_hash h;
     bool is_new;
 
