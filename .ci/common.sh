@@ -1,9 +1,10 @@
 # shellcheck shell=bash
 # Sourced by quickstart and run-tests, from the top folder: packages, bootstrap, configure.
 
+# What the build needs: the tools, and what configure.ac says about each library.
 # shellcheck disable=SC2034 # used by those who source this
 build_packages="gcc libc6-dev make autoconf automake libtool pkg-config
-    libyajl-dev libsqlite3-dev libssl-dev zlib1g-dev check"
+    $(sed -n 's/^DV_REQUIRE(\[[A-Z0-9_]*\],\[[^]]*\],\[\(.*\)\])$/\1/p' configure.ac)"
 # shellcheck disable=SC2034
 test_packages="$build_packages clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14
     cppcheck shellcheck"
