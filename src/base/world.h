@@ -60,7 +60,7 @@ struct dv_world_ops {
     int (*submit)(struct dv_world *w, struct dv_work *work, struct dv_err *err);
     void (*wake)(struct dv_world *w, struct dv_task *task); /* post from any thread */
     void (*hold)(struct dv_world *w, int by);
-    int (*run)(struct dv_world *w, struct dv_err *err);     /* until stopped or nothing is left */
+    int (*run)(struct dv_world *w, struct dv_err *err); /* until stopped or nothing is left */
     void (*stop)(struct dv_world *w);
     void *(*loop)(struct dv_world *w); /* uv_loop_t of the production world, else NULL */
     void (*free)(struct dv_world *w);
@@ -97,7 +97,8 @@ void dv_task_init(struct dv_task *task, void (*fn)(void *arg), void *arg);
 void dv_world_post(struct dv_world *w, struct dv_task *task); /* queued already: nothing happens */
 void dv_world_wake(struct dv_world *w, struct dv_task *task);
 int dv_world_submit(struct dv_world *w, struct dv_work *work, struct dv_err *err);
-/* run() goes on while something outside (another thread's work) will wake it: +1 before, -1 after. */
+/* run() goes on while something outside (another thread's work) will wake it: +1 before, -1 after.
+ */
 void dv_world_hold(struct dv_world *w, int by);
 int dv_world_run(struct dv_world *w, struct dv_err *err);
 void dv_world_stop(struct dv_world *w);

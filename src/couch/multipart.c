@@ -1,7 +1,7 @@
 /* The stream reader of multipart bodies. See multipart.h.
  *
- * The delimiter is CR LF "--" boundary. A CR can stand only at its first place (boundaries with line
- * ends are refused), so after a mismatch the search starts again at the current byte and no
+ * The delimiter is CR LF "--" boundary. A CR can stand only at its first place (boundaries with
+ * line ends are refused), so after a mismatch the search starts again at the current byte and no
  * backtracking is needed: what had matched is data and is the known prefix of the delimiter.
  * The body starts, and each part's body starts, as if a CR LF had just been seen: that finds a
  * delimiter at the very beginning, and the imagined bytes are never handed out (`imagined`). */

@@ -1,10 +1,10 @@
 /* Multipart bodies as CouchDB and its relatives send and take them (RFC 2046; mixed and related).
  *
- * The reader is pushed chunks of any size and hands out parts as they pass; it never holds more than
- * one header block. Nesting is the caller's: a part whose type is multipart is fed to a second
+ * The reader is pushed chunks of any size and hands out parts as they pass; it never holds more
+ * than one header block. Nesting is the caller's: a part whose type is multipart is fed to a second
  * reader. It accepts a preamble, an epilogue, parts with no or any headers, with or without
- * Content-Length, and empty parts whose blank line doubles as the delimiter's. The end of the stream
- * before the closing delimiter is an error. Pure, one thread per reader. */
+ * Content-Length, and empty parts whose blank line doubles as the delimiter's. The end of the
+ * stream before the closing delimiter is an error. Pure, one thread per reader. */
 #ifndef DV_COUCH_MULTIPART_H
 #define DV_COUCH_MULTIPART_H
 
@@ -13,7 +13,7 @@
 #include "base/err.h"
 
 enum {
-    DV_MULTIPART_BOUNDARY_MAX = 200,       /* bytes; RFC 2046 says 70, wild ones are longer */
+    DV_MULTIPART_BOUNDARY_MAX = 200,      /* bytes; RFC 2046 says 70, wild ones are longer */
     DV_MULTIPART_HEADERS_MAX = 16 * 1024, /* bytes of one part's header block */
     DV_MULTIPART_HEADER_COUNT_MAX = 64,
 };
@@ -25,15 +25,15 @@ struct dv_multipart_header {
 
 struct dv_multipart_callbacks {
     /* Headers are borrowed for the call. Each returns 0, or a negative code that ends the feed. */
-    int (*part)(void *arg, const struct dv_multipart_header *headers, size_t n,
-                struct dv_err *err);
+    int (*part)(void *arg, const struct dv_multipart_header *headers, size_t n, struct dv_err *err);
     int (*data)(void *arg, struct dv_slice bytes, struct dv_err *err);
     int (*part_end)(void *arg, struct dv_err *err);
 };
 
 struct dv_multipart_reader;
 
-/* `boundary` without the leading dashes; DV_EINVAL when it is empty, too long or holds a line end. */
+/* `boundary` without the leading dashes; DV_EINVAL when it is empty, too long or holds a line end.
+ */
 int dv_multipart_reader_new(struct dv_slice boundary, const struct dv_multipart_callbacks *cb,
                             void *arg, struct dv_multipart_reader **r, struct dv_err *err);
 void dv_multipart_reader_free(struct dv_multipart_reader *r); /* NULL is fine */
@@ -58,9 +58,8 @@ bool dv_header_param(struct dv_slice value, const char *name, struct dv_arena *a
 int dv_multipart_add_json(struct dv_buf *out, struct dv_slice boundary, struct dv_slice json);
 /* Delimiter and headers of one attachment part; its bytes follow. Names and types are escaped so
  * that they cannot end the header. */
-int dv_multipart_add_attachment(struct dv_buf *out, struct dv_slice boundary,
-                                struct dv_slice name, struct dv_slice content_type, bool gzip,
-                                uint64_t stored_bytes);
+int dv_multipart_add_attachment(struct dv_buf *out, struct dv_slice boundary, struct dv_slice name,
+                                struct dv_slice content_type, bool gzip, uint64_t stored_bytes);
 int dv_multipart_add_end(struct dv_buf *out, struct dv_slice boundary);
 
 #endif

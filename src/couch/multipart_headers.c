@@ -132,9 +132,8 @@ static void add_safe(struct dv_buf *out, struct dv_slice s, bool quoted)
     }
 }
 
-int dv_multipart_add_attachment(struct dv_buf *out, struct dv_slice boundary,
-                                struct dv_slice name, struct dv_slice content_type, bool gzip,
-                                uint64_t stored_bytes)
+int dv_multipart_add_attachment(struct dv_buf *out, struct dv_slice boundary, struct dv_slice name,
+                                struct dv_slice content_type, bool gzip, uint64_t stored_bytes)
 {
     dv_buf_add_str(out, "\r\n");
     add_delimiter(out, boundary);

@@ -29,8 +29,8 @@ int dv_rev_parse(struct dv_slice text, struct dv_arena *arena, struct dv_rev *re
 int dv_rev_id_parse(struct dv_slice text, struct dv_arena *arena, struct dv_slice *id,
                     struct dv_err *err);
 
-int dv_rev_add_text(struct dv_buf *out, struct dv_rev rev);       /* G-ID */
-int dv_rev_add_id_text(struct dv_buf *out, struct dv_slice id);   /* ID, hex when 16 raw bytes */
+int dv_rev_add_text(struct dv_buf *out, struct dv_rev rev);     /* G-ID */
+int dv_rev_add_id_text(struct dv_buf *out, struct dv_slice id); /* ID, hex when 16 raw bytes */
 
 /* By generation, then raw id bytes. */
 int dv_rev_cmp(struct dv_rev a, struct dv_rev b);

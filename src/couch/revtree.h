@@ -32,9 +32,9 @@ struct dv_revtree {
 
 /* A path as it arrives in _revisions: newest first, consecutive generations. */
 struct dv_revpath {
-    uint64_t start;          /* generation of ids[0] */
+    uint64_t start;             /* generation of ids[0] */
     const struct dv_slice *ids; /* borrowed; raw ids, newest first */
-    size_t n;                /* 1 .. start */
+    size_t n;                   /* 1 .. start */
     bool deleted;
 };
 

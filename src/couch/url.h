@@ -16,8 +16,8 @@ struct dv_url {
     struct dv_slice host;           /* without brackets; lower case is not forced */
     bool ipv6;                      /* host is an IPv6 address (printed in brackets) */
     bool has_port;
-    unsigned port;        /* as given, else 80 or 443 */
-    struct dv_slice path; /* raw, from its first '/'; may be empty */
+    unsigned port;         /* as given, else 80 or 443 */
+    struct dv_slice path;  /* raw, from its first '/'; may be empty */
     struct dv_slice query; /* raw, without '?'; may be empty */
 };
 
@@ -32,7 +32,8 @@ int dv_url_add_redacted(struct dv_buf *out, const struct dv_url *url);
 
 /* Percent-encode everything but letters, digits and -._~ */
 int dv_url_encode(struct dv_buf *out, struct dv_slice s);
-/* A document id as path piece: `_design/` and `_local/` keep that one slash, all else is encoded. */
+/* A document id as path piece: `_design/` and `_local/` keep that one slash, all else is encoded.
+ */
 int dv_url_encode_docid(struct dv_buf *out, struct dv_slice id);
 /* Undo %XX; a broken escape is DV_EINVAL. '+' stays. */
 int dv_url_decode(struct dv_buf *out, struct dv_slice s);

@@ -22,8 +22,8 @@ struct dv_database;
 struct dv_database_options {
     const struct dv_engine *engine; /* NULL: sqlite */
     struct dv_store_options store;
-    uint64_t max_document_bytes;    /* 0: 8 000 000, CouchDB's default */
-    uint64_t max_attachment_bytes;  /* 0: 1 GiB; UINT64_MAX: no limit */
+    uint64_t max_document_bytes;   /* 0: 8 000 000, CouchDB's default */
+    uint64_t max_attachment_bytes; /* 0: 1 GiB; UINT64_MAX: no limit */
 };
 
 /* ---- lifetime --------------------------------------------------------------------------- */
@@ -32,8 +32,7 @@ int dv_database_create(const char *path, const struct dv_database_options *opt,
                        struct dv_database **db, struct dv_err *err);
 int dv_database_open(const char *path, const struct dv_database_options *opt,
                      struct dv_database **db, struct dv_err *err);
-int dv_database_remove(const char *path, const struct dv_database_options *opt,
-                       struct dv_err *err);
+int dv_database_remove(const char *path, const struct dv_database_options *opt, struct dv_err *err);
 void dv_database_close(struct dv_database *db); /* NULL is fine; nobody uses it any more */
 struct dv_store *dv_database_store(struct dv_database *db); /* borrowed */
 
@@ -66,33 +65,34 @@ struct dv_edit {
 };
 
 struct dv_edit_result {
-    int code;             /* 0 stored (or, replicated: already there), else DV_E... */
-    struct dv_slice id;   /* in the arena */
-    struct dv_slice rev;  /* text; empty when not known */
-    struct dv_err err;    /* what a client is told */
+    int code;            /* 0 stored (or, replicated: already there), else DV_E... */
+    struct dv_slice id;  /* in the arena */
+    struct dv_slice rev; /* text; empty when not known */
+    struct dv_err err;   /* what a client is told */
 };
 
 struct dv_write_options {
-    bool replicated;      /* new_edits=false */
+    bool replicated; /* new_edits=false */
     enum dv_commit commit;
 };
 
-/* Write up to n documents, local ones ("_local/...") included, in one transaction. Each gets its own
- * result; one refused document does not touch the others. A failure of the whole (disk, parse of
- * nothing at all) is the return value and nothing was written. Two edits of one document in a batch
- * are applied in order. */
+/* Write up to n documents, local ones ("_local/...") included, in one transaction. Each gets its
+ * own result; one refused document does not touch the others. A failure of the whole (disk, parse
+ * of nothing at all) is the return value and nothing was written. Two edits of one document in a
+ * batch are applied in order. */
 int dv_database_write(struct dv_database *db, const struct dv_edit *edits, size_t n,
                       const struct dv_write_options *opt, struct dv_arena *arena,
                       struct dv_edit_result *results, struct dv_err *err);
 
-/* Parsing, validation and hashing of a write without its transaction, so that one thread may prepare
- * while another stores; dv_database_write is prepare and apply. A batch is filled by one thread,
- * then applied once by any. Bytes of the edits may go once prepare has returned. */
+/* Parsing, validation and hashing of a write without its transaction, so that one thread may
+ * prepare while another stores; dv_database_write is prepare and apply. A batch is filled by one
+ * thread, then applied once by any. Bytes of the edits may go once prepare has returned. */
 struct dv_batch;
-int dv_batch_prepare(struct dv_database *db, const struct dv_edit *edits, size_t n,
-                     bool replicated, struct dv_batch **batch, struct dv_err *err);
+int dv_batch_prepare(struct dv_database *db, const struct dv_edit *edits, size_t n, bool replicated,
+                     struct dv_batch **batch, struct dv_err *err);
 size_t dv_batch_size(const struct dv_batch *b);
-const struct dv_edit_result *dv_batch_results(const struct dv_batch *b); /* after apply; n of them */
+const struct dv_edit_result *
+dv_batch_results(const struct dv_batch *b); /* after apply; n of them */
 void dv_batch_free(struct dv_batch *b);
 /* All of several batches in one transaction, in order; results are in each. */
 int dv_database_apply(struct dv_database *db, struct dv_batch **batches, size_t n,
@@ -119,12 +119,12 @@ enum dv_get_flag {
     DV_GET_ATT_ENCODING = 64,     /* att_encoding_info */
     DV_GET_LATEST = 128,          /* follow rev to its leaves */
     DV_GET_META = DV_GET_REVS_INFO | DV_GET_CONFLICTS | DV_GET_DELETED_CONFLICTS,
-    DV_GET_FOLLOWS = 256,         /* attachments as follows:true (for multipart) */
+    DV_GET_FOLLOWS = 256, /* attachments as follows:true (for multipart) */
 };
 
 struct dv_get_options {
     unsigned flags;
-    struct dv_slice rev;             /* empty: the winner */
+    struct dv_slice rev;               /* empty: the winner */
     const struct dv_slice *atts_since; /* revisions; only newer attachments are inline/follow */
     size_t n_atts_since;
     bool has_atts_since;
@@ -179,7 +179,8 @@ int dv_att_source_read(struct dv_att_source *s, void *out, size_t room, size_t *
                        struct dv_err *err); /* *got 0: end */
 void dv_att_source_close(struct dv_att_source *s);
 
-/* Which of these revisions are missing, for many documents: input {"id":["rev",..],..} or parsed. */
+/* Which of these revisions are missing, for many documents: input {"id":["rev",..],..} or parsed.
+ */
 struct dv_revs_query {
     struct dv_slice id;
     const struct dv_slice *revs; /* texts */
@@ -208,7 +209,7 @@ struct dv_changes_options {
     uint64_t since;
     uint64_t limit; /* UINT64_MAX: none */
     bool descending;
-    bool all_docs;  /* style=all_docs; else main_only */
+    bool all_docs; /* style=all_docs; else main_only */
     bool include_docs;
     unsigned get_flags; /* for include_docs */
 };
@@ -227,14 +228,14 @@ void dv_database_wake(struct dv_database *db); /* from any thread: all waiters r
 
 struct dv_row {
     struct dv_slice key;
-    bool found;           /* false: {"key":..,"error":"not_found"} */
+    bool found; /* false: {"key":..,"error":"not_found"} */
     bool deleted;
-    struct dv_slice rev;  /* text of the winner */
-    struct dv_slice doc;  /* JSON when include_docs and there is one to show */
+    struct dv_slice rev; /* text of the winner */
+    struct dv_slice doc; /* JSON when include_docs and there is one to show */
 };
 
 struct dv_all_docs_options {
-    struct dv_range range; /* include_deleted for "deleted" */
+    struct dv_range range;       /* include_deleted for "deleted" */
     const struct dv_slice *keys; /* instead of a range */
     size_t n_keys;
     bool has_keys;
@@ -243,7 +244,8 @@ struct dv_all_docs_options {
     unsigned get_flags;
 };
 typedef int dv_row_fn(void *arg, const struct dv_row *row, struct dv_err *err);
-/* total: live documents; offset: rows before the first one shown (after skip), for range queries. */
+/* total: live documents; offset: rows before the first one shown (after skip), for range queries.
+ */
 int dv_database_all_docs(struct dv_database *db, const struct dv_all_docs_options *opt,
                          dv_row_fn *fn, void *arg, uint64_t *total, uint64_t *offset,
                          struct dv_err *err);

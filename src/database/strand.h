@@ -2,8 +2,8 @@
  * commits whatever has queued up as one transaction (group commit). A small pool of threads serves
  * all strands; an idle strand has none.
  *
- * Durability: when any write of a group wants DV_COMMIT_DURABLE the group ends with one barrier, and
- * every waiting write is answered after it. */
+ * Durability: when any write of a group wants DV_COMMIT_DURABLE the group ends with one barrier,
+ * and every waiting write is answered after it. */
 #ifndef DV_DATABASE_STRAND_H
 #define DV_DATABASE_STRAND_H
 
@@ -19,9 +19,8 @@ struct dv_strand_options {
 };
 
 struct dv_strand;
-int dv_strand_new(struct dv_pool *pool, struct dv_database *db,
-                  const struct dv_strand_options *opt, struct dv_strand **strand,
-                  struct dv_err *err);
+int dv_strand_new(struct dv_pool *pool, struct dv_database *db, const struct dv_strand_options *opt,
+                  struct dv_strand **strand, struct dv_err *err);
 void dv_strand_free(struct dv_strand *s); /* what is queued is written first */
 
 /* On a pool thread, exactly once per accepted submit. Owns batch again. code is 0 or why the whole
@@ -34,6 +33,7 @@ int dv_strand_submit(struct dv_strand *s, struct dv_batch *batch, enum dv_commit
 /* As submit, but waits for room. Not on a pool thread. */
 int dv_strand_submit_wait(struct dv_strand *s, struct dv_batch *batch, enum dv_commit commit,
                           dv_strand_fn *done, void *arg, struct dv_err *err);
-int dv_strand_drain(struct dv_strand *s, struct dv_err *err); /* until everything queued is answered */
+int dv_strand_drain(struct dv_strand *s,
+                    struct dv_err *err); /* until everything queued is answered */
 
 #endif

@@ -48,7 +48,7 @@ enum { DV_PURGE_INFOS_LIMIT = 1000, DV_REVS_LIMIT_DEFAULT = 1000 };
 /* ---- find and lifetime ------------------------------------------------------------- */
 
 struct dv_store_options {
-    char node[33];            /* id of the data folder, 32 hex; empty: "no node", takes no ownership */
+    char node[33]; /* id of the data folder, 32 hex; empty: "no node", takes no ownership */
     struct dv_slice security; /* security object at creation (JSON), borrowed; empty: {} */
     const char *vfs;          /* sqlite: name of a registered VFS, NULL for the default */
     size_t cache_bytes;       /* page cache of the writing handle; 0: the engine's default */
@@ -58,17 +58,16 @@ struct dv_store_options {
 
 int dv_store_exists(const struct dv_engine *e, const char *path, bool *exists, struct dv_err *err);
 /* DV_EEXISTS when there is one. On failure nothing is left behind. */
-int dv_store_create(const struct dv_engine *e, const char *path,
-                    const struct dv_store_options *opt, struct dv_store **store,
-                    struct dv_err *err);
+int dv_store_create(const struct dv_engine *e, const char *path, const struct dv_store_options *opt,
+                    struct dv_store **store, struct dv_err *err);
 /* DV_ENODB when there is none (nothing is created), DV_EFORMAT for a foreign or truncated file,
  * DV_ENEWER, DV_ENETFS. The file is untouched in these cases. Finishes recovery after a crash.
  * An owner (node) that differs from the newest epoch's is recorded as a new epoch. */
 int dv_store_open(const struct dv_engine *e, const char *path, const struct dv_store_options *opt,
                   struct dv_store **store, struct dv_err *err);
 /* DV_ENODB when there is none. Removes every file of it. Holders get DV_EGONE. */
-int dv_store_delete(const struct dv_engine *e, const char *path,
-                    const struct dv_store_options *opt, struct dv_err *err);
+int dv_store_delete(const struct dv_engine *e, const char *path, const struct dv_store_options *opt,
+                    struct dv_err *err);
 
 /* A store starts with one reference; the last unref closes it (all transactions are over). */
 struct dv_store *dv_store_ref(struct dv_store *s);
@@ -145,8 +144,8 @@ struct dv_doc_info {
 };
 
 /* In the order asked; `found` false and `id` set for a missing one. Slices live in the arena. */
-int dv_txn_open_docs(struct dv_txn *t, const struct dv_slice *ids, size_t n,
-                     struct dv_arena *arena, struct dv_doc_info *infos, struct dv_err *err);
+int dv_txn_open_docs(struct dv_txn *t, const struct dv_slice *ids, size_t n, struct dv_arena *arena,
+                     struct dv_doc_info *infos, struct dv_err *err);
 
 /* The record of a revision (any bytes). Appends to out. DV_ENOTFOUND when it is not kept any
  * more, DV_ECORRUPT when its checksum is wrong. May be called inside a fold. */
@@ -214,8 +213,8 @@ int dv_txn_fold_locals(struct dv_txn *t, const struct dv_range *range, dv_local_
                        struct dv_err *err);
 /* Documents with seq > since, ascending; or descending: documents with seq <= since, newest
  * first (UINT64_MAX for all). Deleted ones included. */
-int dv_txn_fold_changes(struct dv_txn *t, uint64_t since, bool descending, dv_doc_fn *fn,
-                        void *arg, struct dv_err *err);
+int dv_txn_fold_changes(struct dv_txn *t, uint64_t since, bool descending, dv_doc_fn *fn, void *arg,
+                        struct dv_err *err);
 int dv_txn_count_changes(struct dv_txn *t, uint64_t since, uint64_t *n, struct dv_err *err);
 /* Live documents whose id is before key in raw byte order. */
 int dv_txn_count_docs_before(struct dv_txn *t, struct dv_slice key, uint64_t *n,
@@ -232,11 +231,11 @@ struct dv_purge_info {
 };
 
 struct dv_purge {
-    struct dv_purge_info info; /* purge_seq is out */
-    const struct dv_doc_info *old;    /* NULL: there is no such document */
-    bool changes;                     /* some revision is removed */
-    const struct dv_doc_write *left;  /* what is left of it; NULL with changes: nothing is left */
-    const uint64_t *bodies;           /* records to forget */
+    struct dv_purge_info info;       /* purge_seq is out */
+    const struct dv_doc_info *old;   /* NULL: there is no such document */
+    bool changes;                    /* some revision is removed */
+    const struct dv_doc_write *left; /* what is left of it; NULL with changes: nothing is left */
+    const uint64_t *bodies;          /* records to forget */
     size_t n_bodies;
 };
 
@@ -279,7 +278,8 @@ int dv_att_writer_open(struct dv_store *s, struct dv_txn *txn, enum dv_att_mode 
                        uint64_t max_bytes, struct dv_att_writer **w, struct dv_err *err);
 int dv_att_writer_append(struct dv_att_writer *w, struct dv_slice bytes, struct dv_err *err);
 /* Frees the writer in every case. On success the attachment is kept for this process until a body
- * refers to it, dv_att_forget is called, or the store is closed: after that compaction may take it. */
+ * refers to it, dv_att_forget is called, or the store is closed: after that compaction may take it.
+ */
 int dv_att_writer_finish(struct dv_att_writer *w, struct dv_att_info *info, struct dv_err *err);
 void dv_att_writer_abort(struct dv_att_writer *w); /* NULL is fine */
 void dv_att_forget(struct dv_store *s, const struct dv_att_key *key);

@@ -12,8 +12,8 @@ struct dv_txn_backend;
 
 struct dv_engine_ops {
     int (*exists)(const char *path, bool *exists, struct dv_err *err);
-    int (*create)(const char *path, const struct dv_store_options *opt,
-                  struct dv_store_backend **s, struct dv_err *err);
+    int (*create)(const char *path, const struct dv_store_options *opt, struct dv_store_backend **s,
+                  struct dv_err *err);
     int (*open)(const char *path, const struct dv_store_options *opt, struct dv_store_backend **s,
                 struct dv_err *err);
     void (*close)(struct dv_store_backend *s);
@@ -37,9 +37,8 @@ struct dv_engine_ops {
                      struct dv_arena *arena, struct dv_doc_info *infos, struct dv_err *err);
     int (*read_body)(struct dv_txn_backend *t, uint64_t ref, struct dv_buf *out,
                      struct dv_err *err);
-    int (*put_body)(struct dv_txn_backend *t, struct dv_slice record,
-                    const struct dv_att_key *atts, size_t n_atts, uint64_t *ref,
-                    struct dv_err *err);
+    int (*put_body)(struct dv_txn_backend *t, struct dv_slice record, const struct dv_att_key *atts,
+                    size_t n_atts, uint64_t *ref, struct dv_err *err);
     int (*drop_body)(struct dv_txn_backend *t, uint64_t ref, struct dv_err *err);
     int (*write_docs)(struct dv_txn_backend *t, struct dv_doc_write *docs, size_t n,
                       struct dv_err *err);
@@ -55,8 +54,7 @@ struct dv_engine_ops {
                        void *arg, struct dv_err *err);
     int (*fold_changes)(struct dv_txn_backend *t, uint64_t since, bool descending, dv_doc_fn *fn,
                         void *arg, struct dv_err *err);
-    int (*count_changes)(struct dv_txn_backend *t, uint64_t since, uint64_t *n,
-                         struct dv_err *err);
+    int (*count_changes)(struct dv_txn_backend *t, uint64_t since, uint64_t *n, struct dv_err *err);
     int (*count_docs_before)(struct dv_txn_backend *t, struct dv_slice key, uint64_t *n,
                              struct dv_err *err);
 

@@ -117,17 +117,19 @@ struct dv_http_callbacks {
 struct dv_http_send {
     struct dv_http_endpoint *endpoint; /* a reference is taken */
     const char *method;
-    struct dv_slice path;  /* raw and encoded, appended to the endpoint's path ("/_changes?x=y"); copied */
-    bool from_root;        /* path replaces the endpoint's path ("/_session") */
+    struct dv_slice
+        path;       /* raw and encoded, appended to the endpoint's path ("/_changes?x=y"); copied */
+    bool from_root; /* path replaces the endpoint's path ("/_session") */
     const struct dv_http_header *headers; /* copied */
     size_t n_headers;
-    struct dv_slice body;  /* borrowed until done() */
+    struct dv_slice body; /* borrowed until done() */
     bool has_body;
-    bool stream_body;      /* use callbacks.body instead */
-    int64_t body_bytes;    /* of a streamed body; -1: chunked */
+    bool stream_body;   /* use callbacks.body instead */
+    int64_t body_bytes; /* of a streamed body; -1: chunked */
     unsigned flags;
     int64_t idle_timeout_ms, total_timeout_ms; /* 0: the endpoint's */
-    uint64_t max_answer_bytes; /* decoded; more is DV_ETOOBIG; 0: 64 MiB with SMALL, else no limit */
+    uint64_t
+        max_answer_bytes; /* decoded; more is DV_ETOOBIG; 0: 64 MiB with SMALL, else no limit */
     const struct dv_http_callbacks *callbacks; /* borrowed until done() */
     void *arg;
 };
@@ -141,7 +143,8 @@ void dv_http_cancel(struct dv_http_request *r);
 void dv_http_pause(struct dv_http_request *r);
 void dv_http_resume(struct dv_http_request *r);
 void dv_http_body_ready(struct dv_http_request *r);
-/* Of the answer being handed out; name in any case. NULL when absent. Valid until done() returned. */
+/* Of the answer being handed out; name in any case. NULL when absent. Valid until done() returned.
+ */
 const char *dv_http_header_value(const struct dv_http_request *r, const char *name);
 int dv_http_status(const struct dv_http_request *r);
 int dv_http_tries(const struct dv_http_request *r);

@@ -2,18 +2,18 @@
  * (peer_local) and the wrapping tracer (peer_trace) look the same, so pull, push, remote to remote
  * and local to local are one code path.
  *
- * Asynchronous: the caller owns the call struct, fills its inputs and starts it; done() runs exactly
- * once, on the loop thread, from the loop (never from inside the start), also after dv_peer_cancel.
- * Inputs are borrowed until done() has returned; outputs live in the call until the caller frees its
- * arena. Several calls may be under way at once on one peer.
+ * Asynchronous: the caller owns the call struct, fills its inputs and starts it; done() runs
+ * exactly once, on the loop thread, from the loop (never from inside the start), also after
+ * dv_peer_cancel. Inputs are borrowed until done() has returned; outputs live in the call until the
+ * caller frees its arena. Several calls may be under way at once on one peer.
  *
- * Memory: answers that may be large are streamed (changes, documents, attachments) and stop when the
- * caller pauses; everything else has a ceiling fixed here. Seqs are JSON text ("12-abc" with its
- * quotes, 12, [1,"x"]), passed back as they came. Revisions are texts.
+ * Memory: answers that may be large are streamed (changes, documents, attachments) and stop when
+ * the caller pauses; everything else has a ceiling fixed here. Seqs are JSON text ("12-abc" with
+ * its quotes, 12, [1,"x"]), passed back as they came. Revisions are texts.
  *
  * Errors carry the HTTP status in struct dv_err where there was one. A peer retries by itself what
- * its transport may retry; what it reports is final for that call, dv_err_retry() says whether a later
- * try makes sense. */
+ * its transport may retry; what it reports is final for that call, dv_err_retry() says whether a
+ * later try makes sense. */
 #ifndef DV_PEER_PEER_H
 #define DV_PEER_PEER_H
 
@@ -31,16 +31,17 @@ struct dv_peer_call {
     void *impl; /* the peer's, from start to done */
 };
 
-/* ---- small calls: outputs are copied into `arena`, at most 16 MiB an answer ---------------------- */
+/* ---- small calls: outputs are copied into `arena`, at most 16 MiB an answer
+ * ---------------------- */
 
 struct dv_peer_info_call {
     struct dv_peer_call call;
     struct dv_arena *arena; /* borrowed */
     /* out */
-    bool exists;                          /* false: 404; nothing else is set then */
-    struct dv_slice update_seq;           /* JSON text */
-    struct dv_slice instance_start_time;  /* text, "0" when unknown */
-    struct dv_slice uuid;                 /* of the database or server when it tells one, else empty */
+    bool exists;                         /* false: 404; nothing else is set then */
+    struct dv_slice update_seq;          /* JSON text */
+    struct dv_slice instance_start_time; /* text, "0" when unknown */
+    struct dv_slice uuid; /* of the database or server when it tells one, else empty */
     uint64_t doc_count, deleted_doc_count;
     bool empty; /* counts are zero and its seq says nothing was ever written: no revs_diff needed */
 };
@@ -53,10 +54,11 @@ struct dv_peer_create_call {
 struct dv_peer_local_call { /* a _local document, read or written */
     struct dv_peer_call call;
     struct dv_arena *arena;
-    struct dv_slice id;   /* without "_local/" */
-    struct dv_slice json; /* get: out, empty when not found. put: in, with _rev where there was one */
-    bool found;           /* get: out */
-    struct dv_slice rev;  /* put: out, text */
+    struct dv_slice id; /* without "_local/" */
+    struct dv_slice
+        json;   /* get: out, empty when not found. put: in, with _rev where there was one */
+    bool found; /* get: out */
+    struct dv_slice rev; /* put: out, text */
 };
 
 struct dv_peer_diff_item {
@@ -82,7 +84,8 @@ struct dv_peer_sync_call { /* make all that was acknowledged durable */
     struct dv_slice instance_start_time; /* out; "0" when unknown */
 };
 
-/* ---- the changes feed --------------------------------------------------------------------------- */
+/* ---- the changes feed ---------------------------------------------------------------------------
+ */
 
 struct dv_peer_change {
     struct dv_slice seq; /* JSON text; "null" between seq_interval steps */
@@ -95,9 +98,9 @@ struct dv_peer_change {
 struct dv_peer_changes_call {
     struct dv_peer_call call; /* done: the feed ended (normal, limit) or broke */
     struct dv_slice since;    /* JSON text; empty: from the start */
-    bool continuous;          /* stay and wait for more (longpoll where continuous is not offered) */
-    bool main_only;           /* winning_revs_only */
-    uint64_t limit;           /* 0: none */
+    bool continuous; /* stay and wait for more (longpoll where continuous is not offered) */
+    bool main_only;  /* winning_revs_only */
+    uint64_t limit;  /* 0: none */
     struct dv_slice filter_query; /* encoded, appended to the query; may be empty */
     struct dv_slice filter_body;  /* JSON; not empty: POST. 405 there is DV_ENOTSUP */
     int heartbeat_ms;             /* asked of the server; 0: 10 000 */
@@ -112,7 +115,8 @@ struct dv_peer_changes_call {
     int64_t pending; /* -1 unknown */
 };
 
-/* ---- documents ------------------------------------------------------------------------------------ */
+/* ---- documents
+ * ------------------------------------------------------------------------------------ */
 
 struct dv_peer_want {
     struct dv_slice id;
@@ -129,7 +133,7 @@ struct dv_peer_got {
     struct dv_slice missing; /* a revision the source does not have (any more) */
     int status;              /* with missing: HTTP status or 404 */
     struct dv_slice reason;
-    bool has_attachments;    /* stubs that are not in atts_since: fetch them before writing */
+    bool has_attachments; /* stubs that are not in atts_since: fetch them before writing */
 };
 
 struct dv_peer_get_call { /* many documents without attachments' data, latest=true revs=true */
@@ -144,20 +148,22 @@ struct dv_peer_get_call { /* many documents without attachments' data, latest=tr
 };
 
 /* One attachment's stored bytes, as a stream that can begin anywhere. The call resumes by itself
- * (Range where the server allows and the ETag is the same) and reports when it had to start over. */
+ * (Range where the server allows and the ETag is the same) and reports when it had to start over.
+ */
 struct dv_peer_att_call {
     struct dv_peer_call call;
     struct dv_slice id, rev, name;
-    struct dv_slice digest;        /* "md5-..." of the stub; empty: not checked */
-    struct dv_slice encoding;      /* of the stub: "gzip" or empty */
-    uint64_t stored_bytes;         /* of the stub; UINT64_MAX unknown */
+    struct dv_slice digest;   /* "md5-..." of the stub; empty: not checked */
+    struct dv_slice encoding; /* of the stub: "gzip" or empty */
+    uint64_t stored_bytes;    /* of the stub; UINT64_MAX unknown */
     /* Called before the first byte: what will come, which may differ from what the stub said. */
     int (*begin)(struct dv_peer_att_call *c, bool gzip, int64_t stored_bytes);
     int (*data)(struct dv_peer_att_call *c, struct dv_slice bytes); /* > 0 pauses, < 0 ends */
     int (*restart)(struct dv_peer_att_call *c); /* forget what came: it begins again; < 0 ends */
 };
 
-/* ---- writing --------------------------------------------------------------------------------------- */
+/* ---- writing
+ * --------------------------------------------------------------------------------------- */
 
 struct dv_peer_put_doc {
     struct dv_slice json; /* as it came: _id, _rev, _revisions */
@@ -167,8 +173,8 @@ struct dv_peer_put_doc {
     struct dv_slice reason; /* out, in the call's arena; the target's words */
 };
 
-/* Store revisions as given (new_edits=false), all of them or each with its error. A code of the whole
- * call (a refused batch) leaves the documents' codes unset: the caller halves the batch. */
+/* Store revisions as given (new_edits=false), all of them or each with its error. A code of the
+ * whole call (a refused batch) leaves the documents' codes unset: the caller halves the batch. */
 struct dv_peer_put_call {
     struct dv_peer_call call;
     struct dv_arena *arena;
@@ -200,7 +206,8 @@ struct dv_peer_put_stream_call {
     struct dv_slice reason; /* out, lives until done() returns */
 };
 
-/* ---- the table -------------------------------------------------------------------------------------- */
+/* ---- the table
+ * -------------------------------------------------------------------------------------- */
 
 struct dv_peer_ops {
     void (*info)(struct dv_peer *p, struct dv_peer_info_call *c);

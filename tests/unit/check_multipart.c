@@ -1,9 +1,9 @@
 /* The multipart reader over every way of cutting its input, and what the writer makes. */
 #include <stdio.h>
 
+#include "base/rand.h"
 #include "couch/multipart.h"
 #include "lib/check_main.h"
-#include "base/rand.h"
 
 struct seen {
     struct dv_buf text; /* "[type|data]" for each part */
@@ -56,8 +56,7 @@ static int feed(struct seen *s, const char *boundary, struct dv_slice body, size
     int rc = 0;
 
     dv_buf_init(&s->text, 1 << 20);
-    ck_assert_int_eq(
-        dv_multipart_reader_new(dv_slice_str(boundary), &callbacks, s, &r, &err), 0);
+    ck_assert_int_eq(dv_multipart_reader_new(dv_slice_str(boundary), &callbacks, s, &r, &err), 0);
     for (size_t at = 0; at < body.n && rc == 0; at += step)
         rc = dv_multipart_reader_feed(
             r, dv_slice(body.p + at, step < body.n - at ? step : body.n - at), &err);
@@ -82,15 +81,17 @@ static void assert_parts(const char *boundary, const char *body, const char *exp
 
 START_TEST(parts_come_out_whole_however_the_stream_is_cut)
 {
-    assert_parts("b", "--b\r\nContent-Type: a/b\r\n\r\nhello\r\n--b\r\ncontent-type:c\r\n\r\n"
-                      "wor\r\nld\r\n--b--",
+    assert_parts("b",
+                 "--b\r\nContent-Type: a/b\r\n\r\nhello\r\n--b\r\ncontent-type:c\r\n\r\n"
+                 "wor\r\nld\r\n--b--",
                  "[a/b|hello][c|wor\r\nld]");
 }
 END_TEST
 
 START_TEST(preamble_epilogue_padding_and_bare_line_feeds_in_headers_are_taken)
 {
-    assert_parts("x", "ignore me\r\n--x \t\r\nA: 1\nContent-Type: t\n\nbody\r\n--x--\r\n--x trailing",
+    assert_parts("x",
+                 "ignore me\r\n--x \t\r\nA: 1\nContent-Type: t\n\nbody\r\n--x--\r\n--x trailing",
                  "[t|body]");
 }
 END_TEST
@@ -204,7 +205,8 @@ END_TEST
 START_TEST(parameters_are_found_quoted_or_not)
 {
     struct dv_arena a;
-    struct dv_slice v = dv_slice_str("multipart/mixed ; charset=utf-8;  Boundary = \"a \\\" b\" ;q"),
+    struct dv_slice v = dv_slice_str(
+                        "multipart/mixed ; charset=utf-8;  Boundary = \"a \\\" b\" ;q"),
                     out;
 
     dv_arena_init(&a, 10000);

@@ -62,10 +62,14 @@ END_TEST
 START_TEST(what_is_not_a_database_url_is_refused_without_repeating_it)
 {
     static const char *const bad[] = {
-        "ftp://secret@h/x",   "http:/h",           "http://",          "http://u:secret@/x",
-        "http://h:99999/",    "http://h:0/",       "http://h:8x/",     "http://[::1/x",
-        "http://[::1]x/",     "http://h/a b",      "http://h/\x01",    "http://h\\@evil/",
-        "http://h/#frag",     "http://secret%zz@h", "http://a%4@h/",   "",
+        "ftp://secret@h/x", "http:/h",
+        "http://",          "http://u:secret@/x",
+        "http://h:99999/",  "http://h:0/",
+        "http://h:8x/",     "http://[::1/x",
+        "http://[::1]x/",   "http://h/a b",
+        "http://h/\x01",    "http://h\\@evil/",
+        "http://h/#frag",   "http://secret%zz@h",
+        "http://a%4@h/",    "",
     };
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
