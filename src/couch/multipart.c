@@ -190,7 +190,7 @@ static int parse_headers(struct dv_slice block, struct dv_multipart_header *head
 static int end_of_headers(struct dv_multipart_reader *r, struct dv_err *err)
 {
     struct dv_multipart_header headers[DV_MULTIPART_HEADER_COUNT_MAX];
-    size_t n;
+    size_t n = 0;
     int rc = parse_headers(dv_buf_slice(&r->headers), headers, &n, err);
 
     if (rc < 0)
