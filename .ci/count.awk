@@ -8,10 +8,11 @@ FNR == 1 {
     result = $2
     log_file = FILENAME
     sub(/\.trs$/, ".log", log_file)
-    checks = bad = 0
+    checks = bad = seen = 0
     while ((getline line < log_file) > 0) {
         if (line ~ /^[0-9]+%: Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+/) {
             split(line, word, /[ ,]+/)
+            seen = 1
             checks += word[3]
             bad += word[5] + word[7]
         }
@@ -20,7 +21,7 @@ FNR == 1 {
     if (result == "SKIP") {
         skipped++
     } else if (result == "PASS") {
-        passed += checks ? checks - bad : 1
+        passed += seen ? checks - bad : 1
         failed += bad
     } else {
         passed += checks - bad

@@ -138,14 +138,16 @@ int main(void)
 {
     Suite *s = suite_create("base");
     TCase *t = tcase_create("base");
+    TCase *faults = tcase_create("faults");
 
     tcase_add_test(t, a_buffer_stops_at_its_ceiling_and_keeps_its_content);
     tcase_add_test(t, varints_come_back_and_cut_ones_are_refused);
     tcase_add_test(t, a_varint_over_64_bits_is_refused);
     tcase_add_test(t, an_arena_reuses_its_blocks_and_honours_its_ceiling);
     tcase_add_test(t, a_hash_finds_what_was_put_and_nothing_else);
-    tcase_add_test(t, running_out_of_memory_is_an_error_not_a_crash);
     tcase_add_test(t, an_error_says_what_was_done_outermost_first_on_one_line);
     suite_add_tcase(s, t);
+    tcase_add_test(faults, running_out_of_memory_is_an_error_not_a_crash);
+    suite_add_tcase(s, faults);
     return dv_check_run(s);
 }
