@@ -10,11 +10,12 @@ FNR == 1 {
     sub(/\.trs$/, ".log", log_file)
     checks = bad = seen = 0
     while ((getline line < log_file) > 0) {
-        if (line ~ /^[0-9]+%: Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+/) {
+        if (line ~ /[0-9]%: Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+$/) {
+            sub(/^.*%: /, "", line)
             split(line, word, /[ ,]+/)
             seen = 1
-            checks += word[3]
-            bad += word[5] + word[7]
+            checks += word[2]
+            bad += word[4] + word[6]
         }
     }
     close(log_file)
