@@ -45,6 +45,10 @@ extern const struct dv_engine dv_engine_memory; /* path is a key in this process
 
 enum { DV_PURGE_INFOS_LIMIT = 1000, DV_REVS_LIMIT_DEFAULT = 1000 };
 
+/* Ceilings of the front door, far above what src/database lets in: an id (DV_EILLEGALID), a
+ * record, tree or local body (DV_ETOOBIG). */
+enum { DV_ID_MAX_BYTES = 64 * 1024, DV_RECORD_MAX_BYTES = 512 * 1024 * 1024 };
+
 /* ---- find and lifetime ------------------------------------------------------------- */
 
 struct dv_store_options {
