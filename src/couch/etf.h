@@ -21,14 +21,14 @@ int dv_etf_uint(struct dv_buf *b, uint64_t v);
 int dv_etf_atom(struct dv_buf *b, const char *name); /* Latin-1, at most 255 bytes */
 int dv_etf_bool(struct dv_buf *b, bool v);
 int dv_etf_binary(struct dv_buf *b, struct dv_slice bytes);
-int dv_etf_float(struct dv_buf *b, double v); /* finite */
-int dv_etf_nil(struct dv_buf *b);             /* the empty list */
+int dv_etf_float(struct dv_buf *b, double v);     /* finite */
+int dv_etf_nil(struct dv_buf *b);                 /* the empty list */
 int dv_etf_tuple(struct dv_buf *b, size_t arity); /* at most 255; its parts follow */
 /* An Erlang string: the list of these bytes. */
 int dv_etf_string(struct dv_buf *b, struct dv_slice bytes);
 
-/* A proper list: open, append n items, close. A list of 1 to 65535 integers 0..255 becomes a string,
- * an empty one nil. The mark is where the list begins in b. */
+/* A proper list: open, append n items, close. A list of 1 to 65535 integers 0..255 becomes a
+ * string, an empty one nil. The mark is where the list begins in b. */
 size_t dv_etf_list_open(struct dv_buf *b);
 int dv_etf_list_close(struct dv_buf *b, size_t mark, size_t n);
 

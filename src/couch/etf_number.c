@@ -154,8 +154,7 @@ static int put_integer(struct dv_buf *b, struct dv_slice text, struct dv_err *er
     int rc;
 
     if (digits.n > DV_ETF_DIGITS_MAX)
-        return dv_err_set(err, DV_ETOOBIG, "a number has more than %d digits",
-                          DV_ETF_DIGITS_MAX);
+        return dv_err_set(err, DV_ETOOBIG, "a number has more than %d digits", DV_ETF_DIGITS_MAX);
     if (digits.n > INT64_DIGITS) {
         rc = put_big_integer(b, digits, negative);
         return rc == DV_ENOMEM ? dv_err_set(err, rc, "out of memory for a number") : rc;

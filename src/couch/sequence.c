@@ -7,8 +7,8 @@ enum { ID_CHARS = 32, NUMBER_CHARS_MAX = 20 };
 
 int dv_seq_add_text(struct dv_buf *out, const struct dv_seq *seq)
 {
-    return dv_buf_printf(out, "%" PRIu64 "-%s%s%s", seq->number, seq->uuid,
-                         seq->node[0] ? "-" : "", seq->node);
+    return dv_buf_printf(out, "%" PRIu64 "-%s%s%s", seq->number, seq->uuid, seq->node[0] ? "-" : "",
+                         seq->node);
 }
 
 bool dv_seq_parse_number(struct dv_slice text, uint64_t *number)
