@@ -1,0 +1,208 @@
+/* Documents: one row of `docs` at the seq of the latest change, and the id's entry in the index.
+ *
+ * An update deletes the row at its old seq and appends a row at the new one. The row goes in by
+ * seq, as the caller ordered; the index is touched in the order of ids. */
+#include "base/mem.h"
+#include "engine/sqlite/internal.h"
+
+int32_t dv_sqdoc_sum(uint64_t seq, bool deleted, uint64_t leaf_bytes, struct dv_slice id,
+                     struct dv_slice tree)
+{
+    return dv_sqsum((uint64_t[]){ seq, deleted, leaf_bytes, id.n }, 4, id, tree);
+}
+
+int dv_sqdoc_row(struct dv_txn_backend *t, sqlite3_stmt *st, struct dv_doc_info *info,
+                 struct dv_err *err)
+{
+    struct dv_doc_info d = { .found = true,
+                             .seq = dv_sq_column_u64(st, 0),
+                             .deleted = sqlite3_column_int(st, 2) != 0,
+                             .leaf_bytes = dv_sq_column_u64(st, 3),
+                             .id = dv_sq_column(st, 4),
+                             .tree = dv_sq_column(st, 5) };
+
+    if (sqlite3_column_int64(st, 1) != dv_sqdoc_sum(d.seq, d.deleted, d.leaf_bytes, d.id, d.tree))
+        return dv_sqtxn_corrupt(t, err, "checksum of the document at seq %llu is wrong",
+                                (unsigned long long)d.seq);
+    *info = d;
+    return 0;
+}
+
+/* ---- reading -----------------------------------------------------------------------------------
+ */
+
+static int copy_info(struct dv_arena *arena, struct dv_slice id, const struct dv_doc_info *from,
+                     struct dv_doc_info *to, struct dv_err *err)
+{
+    *to = *from;
+    to->id = id;
+    to->tree = dv_arena_copy(arena, from->tree);
+    return to->tree.p ? 0 : dv_err_set(err, DV_ENOMEM, "out of memory");
+}
+
+static int open_at(struct dv_txn_backend *t, struct dv_slice id, uint64_t seq,
+                   struct dv_arena *arena, struct dv_doc_info *out, struct dv_err *err)
+{
+    struct dv_doc_info row;
+    sqlite3_stmt *st;
+    int rc = dv_sqconn_stmt(t->conn, DV_SQL_DOC_GET, &st, err);
+
+    if (rc < 0)
+        return rc;
+    dv_sq_bind_u64(st, 1, seq);
+    rc = dv_sqconn_step(t->conn, st, err);
+    if (rc < 0)
+        return rc;
+    if (rc == 0)
+        return dv_sqtxn_corrupt(t, err, "the document at seq %llu is missing",
+                                (unsigned long long)seq);
+    rc = dv_sqdoc_row(t, st, &row, err);
+    if (rc == 0 && !dv_slice_eq(row.id, id))
+        rc = dv_sqtxn_corrupt(t, err, "the document at seq %llu has another id",
+                              (unsigned long long)seq);
+    if (rc == 0)
+        rc = copy_info(arena, id, &row, out, err);
+    sqlite3_reset(st);
+    return rc;
+}
+
+static int open_one(struct dv_txn_backend *t, struct dv_slice id, struct dv_arena *arena,
+                    struct dv_doc_info *out, struct dv_err *err)
+{
+    struct dv_slice kept = dv_arena_copy(arena, id);
+    uint64_t seq;
+    bool found;
+    int rc;
+
+    if (!kept.p)
+        return dv_err_set(err, DV_ENOMEM, "out of memory");
+    rc = dv_sqids_find(t, id, &seq, &found, err);
+    if (rc < 0)
+        return rc;
+    if (found)
+        return open_at(t, kept, seq, arena, out, err);
+    memset(out, 0, sizeof(*out));
+    out->id = kept;
+    return 0;
+}
+
+int dv_sqdoc_open(struct dv_txn_backend *t, const struct dv_slice *ids, size_t n,
+                  struct dv_arena *arena, struct dv_doc_info *infos, struct dv_err *err)
+{
+    struct dv_sqids_key *keys = dv_malloc(n * sizeof(*keys));
+    int rc = 0;
+
+    if (!keys)
+        return dv_err_set(err, DV_ENOMEM, "out of memory");
+    for (size_t i = 0; i < n; i++)
+        dv_sqids_key_set(&keys[i], ids[i], i);
+    dv_sqids_sort(keys, n);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = open_one(t, keys[i].id, arena, &infos[keys[i].index], err);
+    dv_free(keys);
+    return rc;
+}
+
+/* ---- writing -----------------------------------------------------------------------------------
+ */
+
+static int delete_row(struct dv_txn_backend *t, const struct dv_doc_info *old, struct dv_err *err)
+{
+    struct dv_sqstate *s = &t->state;
+    sqlite3_stmt *st;
+    int rc = dv_sqconn_stmt(t->conn, DV_SQL_DOC_DELETE, &st, err);
+
+    if (rc == 0) {
+        dv_sq_bind_u64(st, 1, old->seq);
+        rc = dv_sqconn_done(t->conn, st, err);
+    }
+    if (rc == 0 && sqlite3_changes(t->conn->db) != 1)
+        rc = dv_sqtxn_corrupt(t, err, "the document at seq %llu is missing",
+                              (unsigned long long)old->seq);
+    if (rc < 0)
+        return dv_sqtxn_fail(t, rc);
+    if (old->deleted)
+        s->deleted--;
+    else
+        s->docs--;
+    s->leaf_bytes -= old->leaf_bytes;
+    s->tree_bytes -= old->tree.n;
+    return 0;
+}
+
+static int append_row(struct dv_txn_backend *t, struct dv_doc_write *w, struct dv_err *err)
+{
+    struct dv_sqstate *s = &t->state;
+    uint64_t seq = s->update_seq + 1;
+    sqlite3_stmt *st;
+    int rc = dv_sqconn_stmt(t->conn, DV_SQL_DOC_PUT, &st, err);
+
+    if (rc < 0)
+        return dv_sqtxn_fail(t, rc);
+    dv_sq_bind_u64(st, 1, seq);
+    sqlite3_bind_int(st, 2, dv_sqdoc_sum(seq, w->deleted, w->leaf_bytes, w->id, w->tree));
+    sqlite3_bind_int(st, 3, w->deleted);
+    dv_sq_bind_u64(st, 4, w->leaf_bytes);
+    dv_sq_bind_id(st, 5, w->id);
+    dv_sq_bind_bytes(st, 6, w->tree);
+    rc = dv_sqconn_done(t->conn, st, err);
+    if (rc < 0)
+        return dv_sqtxn_fail(t, rc);
+    if (w->deleted)
+        s->deleted++;
+    else
+        s->docs++;
+    s->leaf_bytes += w->leaf_bytes;
+    s->tree_bytes += w->tree.n;
+    s->update_seq = w->seq = seq;
+    return 0;
+}
+
+static int index_docs(struct dv_txn_backend *t, struct dv_doc_write *docs, size_t n,
+                      struct dv_sqids_key *keys, struct dv_err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < n; i++)
+        dv_sqids_key_set(&keys[i], docs[i].id, i);
+    dv_sqids_sort(keys, n);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        const struct dv_doc_write *w = &docs[keys[i].index];
+
+        rc = w->old ? dv_sqids_update(t, w->id, w->seq, w->deleted, err)
+                    : dv_sqids_insert(t, w->id, w->seq, w->deleted, err);
+    }
+    return rc;
+}
+
+int dv_sqdoc_write(struct dv_txn_backend *t, struct dv_doc_write *docs, size_t n,
+                   struct dv_err *err)
+{
+    struct dv_sqids_key *keys = dv_malloc(n * sizeof(*keys));
+    uint64_t staged = t->state.staged;
+    int rc = 0;
+
+    if (!keys)
+        return dv_sqtxn_fail(t, dv_err_set(err, DV_ENOMEM, "out of memory"));
+    t->dirty = true;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        if (docs[i].old)
+            rc = delete_row(t, docs[i].old, err);
+        if (rc == 0)
+            rc = append_row(t, &docs[i], err);
+    }
+    if (rc == 0)
+        rc = index_docs(t, docs, n, keys, err);
+    if (rc == 0 && t->state.staged > staged)
+        rc = dv_sqids_merge(t, (size_t)(t->state.staged - staged), err);
+    dv_free(keys);
+    return rc;
+}
+
+int dv_sqdoc_remove(struct dv_txn_backend *t, const struct dv_doc_info *old, struct dv_err *err)
+{
+    int rc = delete_row(t, old, err);
+
+    t->dirty = true;
+    return rc < 0 ? rc : dv_sqids_remove(t, old->id, err);
+}

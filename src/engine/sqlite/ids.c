@@ -1,0 +1,233 @@
+/* The two indexes from id to seq, and the order of ids within a batch.
+ *
+ * A batch of random ids touches about one page per id of a large index, and every touched page goes
+ * through the log: 8 KiB per document. So once the database is large (STAGE_FROM documents) a new
+ * id goes into `ids_new`, which stays small, and is moved to `ids` together with its neighbours:
+ * each write moves a run of ids in byte order, from where the last one stopped, round and round.
+ * Measured numbers: README.md. An id stands in exactly one of the two. */
+#include <stdlib.h>
+
+#include "engine/sqlite/internal.h"
+
+enum {
+    STAGE_FROM = 200 * 1000, /* documents: below it the whole index fits the cache */
+    STAGE_MAX = 64 * 1024,   /* ids in ids_new before a write moves some */
+};
+
+/* ---- order ------------------------------------------------------------------------------------
+ */
+
+void dv_sqids_key_set(struct dv_sqids_key *key, struct dv_slice id, size_t index)
+{
+    uint64_t prefix = 0;
+
+    for (size_t i = 0; i < 8; i++)
+        prefix = prefix << 8 | (i < id.n ? (unsigned char)id.p[i] : 0);
+    key->prefix = prefix;
+    key->id = id;
+    key->index = (uint32_t)index;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    const struct dv_sqids_key *x = a, *y = b;
+
+    if (x->prefix != y->prefix)
+        return x->prefix < y->prefix ? -1 : 1;
+    return dv_slice_cmp(x->id, y->id);
+}
+
+void dv_sqids_sort(struct dv_sqids_key *keys, size_t n)
+{
+    qsort(keys, n, sizeof(*keys), compare_keys);
+}
+
+/* ---- one id ------------------------------------------------------------------------------------
+ */
+
+static int find_in(struct dv_txn_backend *t, enum dv_sql which, struct dv_slice id, uint64_t *seq,
+                   bool *found, struct dv_err *err)
+{
+    sqlite3_stmt *st;
+    int rc = dv_sqconn_stmt(t->conn, which, &st, err);
+
+    if (rc < 0)
+        return rc;
+    dv_sq_bind_id(st, 1, id);
+    rc = dv_sqconn_step(t->conn, st, err);
+    if (rc < 0)
+        return rc;
+    *found = rc > 0;
+    if (rc > 0) {
+        *seq = dv_sq_column_u64(st, 0);
+        sqlite3_reset(st);
+    }
+    return 0;
+}
+
+int dv_sqids_find(struct dv_txn_backend *t, struct dv_slice id, uint64_t *seq, bool *found,
+                  struct dv_err *err)
+{
+    int rc = 0;
+
+    *found = false;
+    if (t->state.staged)
+        rc = find_in(t, DV_SQL_NEW_ID_GET, id, seq, found, err);
+    if (rc == 0 && !*found)
+        rc = find_in(t, DV_SQL_ID_GET, id, seq, found, err);
+    return rc;
+}
+
+static int put(struct dv_txn_backend *t, enum dv_sql which, struct dv_slice id, uint64_t seq,
+               bool deleted, struct dv_err *err)
+{
+    sqlite3_stmt *st;
+    int rc = dv_sqconn_stmt(t->conn, which, &st, err);
+
+    if (rc < 0)
+        return dv_sqtxn_fail(t, rc);
+    dv_sq_bind_id(st, 1, id);
+    dv_sq_bind_u64(st, 2, seq);
+    sqlite3_bind_int(st, 3, deleted);
+    return dv_sqtxn_fail(t, dv_sqconn_done(t->conn, st, err));
+}
+
+int dv_sqids_insert(struct dv_txn_backend *t, struct dv_slice id, uint64_t seq, bool deleted,
+                    struct dv_err *err)
+{
+    if (t->state.docs + t->state.deleted < STAGE_FROM && !t->state.staged)
+        return put(t, DV_SQL_ID_PUT, id, seq, deleted, err);
+    t->state.staged++;
+    return put(t, DV_SQL_NEW_ID_PUT, id, seq, deleted, err);
+}
+
+int dv_sqids_update(struct dv_txn_backend *t, struct dv_slice id, uint64_t seq, bool deleted,
+                    struct dv_err *err)
+{
+    int rc;
+
+    if (t->state.staged) {
+        rc = put(t, DV_SQL_NEW_ID_UPDATE, id, seq, deleted, err);
+        if (rc < 0 || sqlite3_changes(t->conn->db) == 1)
+            return rc;
+    }
+    rc = put(t, DV_SQL_ID_UPDATE, id, seq, deleted, err);
+    if (rc == 0 && sqlite3_changes(t->conn->db) != 1)
+        rc = dv_sqtxn_fail(t, dv_sqtxn_corrupt(t, err,
+                                               "id of the document at seq %llu is not in"
+                                               " the index of ids",
+                                               (unsigned long long)seq));
+    return rc;
+}
+
+static int delete_from(struct dv_txn_backend *t, enum dv_sql which, struct dv_slice id,
+                       bool *deleted, struct dv_err *err)
+{
+    sqlite3_stmt *st;
+    int rc = dv_sqconn_stmt(t->conn, which, &st, err);
+
+    if (rc == 0) {
+        dv_sq_bind_id(st, 1, id);
+        rc = dv_sqconn_done(t->conn, st, err);
+    }
+    if (rc == 0)
+        *deleted = sqlite3_changes(t->conn->db) == 1;
+    return dv_sqtxn_fail(t, rc);
+}
+
+int dv_sqids_remove(struct dv_txn_backend *t, struct dv_slice id, struct dv_err *err)
+{
+    bool deleted = false;
+    int rc = 0;
+
+    if (t->state.staged) {
+        rc = delete_from(t, DV_SQL_NEW_ID_DELETE, id, &deleted, err);
+        if (deleted)
+            t->state.staged--;
+    }
+    if (rc == 0 && !deleted)
+        rc = delete_from(t, DV_SQL_ID_DELETE, id, &deleted, err);
+    if (rc == 0 && !deleted)
+        rc = dv_sqtxn_fail(t, dv_sqtxn_corrupt(t, err, "an id is not in the index of ids"));
+    return rc;
+}
+
+/* ---- moving ------------------------------------------------------------------------------------
+ */
+
+/* The id n places behind the last merge's end, or the last one of all. */
+static int find_edge(struct dv_txn_backend *t, size_t n, struct dv_buf *edge, bool *last,
+                     struct dv_err *err)
+{
+    sqlite3_stmt *st;
+    int rc = dv_sqconn_stmt(t->conn, DV_SQL_NEW_IDS_EDGE, &st, err);
+
+    if (rc < 0)
+        return rc;
+    dv_sq_bind_id(st, 1, dv_buf_slice(&t->store->merge_pos));
+    dv_sq_bind_u64(st, 2, n - 1);
+    rc = dv_sqconn_step(t->conn, st, err);
+    *last = rc == 0;
+    if (rc == 0) {
+        rc = dv_sqconn_stmt(t->conn, DV_SQL_NEW_IDS_LAST, &st, err);
+        if (rc == 0)
+            rc = dv_sqconn_step(t->conn, st, err);
+    }
+    if (rc > 0) {
+        rc = dv_buf_add_slice(edge, dv_sq_column(st, 0));
+        if (rc < 0)
+            dv_err_set(err, rc, "%s: no room for an id", t->store->path);
+        sqlite3_reset(st);
+    }
+    return rc;
+}
+
+static int run_range(struct dv_txn_backend *t, enum dv_sql which, struct dv_slice to,
+                     struct dv_err *err)
+{
+    sqlite3_stmt *st;
+    int rc = dv_sqconn_stmt(t->conn, which, &st, err);
+
+    if (rc < 0)
+        return rc;
+    dv_sq_bind_id(st, 1, dv_buf_slice(&t->store->merge_pos));
+    dv_sq_bind_id(st, 2, to);
+    return dv_sqconn_done(t->conn, st, err);
+}
+
+static int move_run(struct dv_txn_backend *t, size_t n, struct dv_err *err)
+{
+    struct dv_buf edge;
+    bool last = false;
+    int rc;
+
+    dv_buf_init(&edge, DV_SQ_BLOB_MAX);
+    rc = find_edge(t, n, &edge, &last, err);
+    if (rc == 0)
+        rc = run_range(t, DV_SQL_NEW_IDS_MOVE, dv_buf_slice(&edge), err);
+    if (rc == 0)
+        rc = run_range(t, DV_SQL_NEW_IDS_CLEAR, dv_buf_slice(&edge), err);
+    if (rc == 0) {
+        uint64_t moved = (uint64_t)sqlite3_changes(t->conn->db);
+
+        t->state.staged -= moved < t->state.staged ? moved : t->state.staged;
+        t->dirty = true;
+        dv_buf_reset(&t->store->merge_pos);
+        if (!last && dv_buf_add_slice(&t->store->merge_pos, dv_buf_slice(&edge)) < 0)
+            dv_buf_reset(&t->store->merge_pos); /* only a hint: start over */
+    }
+    dv_buf_fini(&edge);
+    return dv_sqtxn_fail(t, rc);
+}
+
+int dv_sqids_merge(struct dv_txn_backend *t, size_t n, struct dv_err *err)
+{
+    if (t->state.staged <= STAGE_MAX || n == 0)
+        return 0;
+    return move_run(t, n, err);
+}
+
+int dv_sqids_settle(struct dv_txn_backend *t, size_t n, struct dv_err *err)
+{
+    return t->state.staged ? move_run(t, n, err) : 0;
+}

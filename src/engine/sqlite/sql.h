@@ -1,0 +1,103 @@
+/* Every statement the engine runs, prepared once per connection and kept. Nothing else is ever
+ * given to the parser after a connection is open. Tables: docs/FORMAT.md. */
+#ifndef DV_ENGINE_SQLITE_SQL_H
+#define DV_ENGINE_SQLITE_SQL_H
+
+#define DV_SQL_DOC_COLUMNS   "seq, sum, deleted, leaf_bytes, id, tree"
+#define DV_SQL_LOCAL_COLUMNS "id, sum, rev, body"
+#define DV_SQL_ATT_COLUMNS                                                                         \
+    "n, sum, key, stored_bytes, decoded_bytes, md5_stored, md5_decoded, refs, owner, chunks"
+#define DV_SQL_OWNER_COLUMNS "n, boot, ns, pid, start, touched_ms"
+#define DV_SQL_PURGE_COLUMNS "purge_seq, sum, uuid, id, revs"
+#define DV_SQL_BOTH_IDS(where)                                                                     \
+    "SELECT id, seq, deleted FROM ids WHERE " where                                                \
+    " UNION ALL SELECT id, seq, deleted FROM ids_new WHERE " where " ORDER BY 1"
+
+#define DV_SQL(X)                                                                                  \
+    X(BEGIN, "BEGIN")                                                                              \
+    X(BEGIN_WRITE, "BEGIN IMMEDIATE")                                                              \
+    X(COMMIT, "COMMIT")                                                                            \
+    X(ROLLBACK, "ROLLBACK")                                                                        \
+    X(DATA_VERSION, "PRAGMA data_version")                                                         \
+    X(PAGE_COUNT, "PRAGMA page_count")                                                             \
+    X(STATE_GET, "SELECT sum, value FROM state WHERE k = ?1")                                      \
+    X(STATE_PUT, "REPLACE INTO state(k, sum, value) VALUES(?1, ?2, ?3)")                           \
+    X(DOC_GET, "SELECT " DV_SQL_DOC_COLUMNS " FROM docs WHERE seq = ?1")                           \
+    X(DOC_PUT, "INSERT INTO docs(seq, sum, deleted, leaf_bytes, id, tree)"                         \
+               " VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                                                  \
+    X(DOC_DELETE, "DELETE FROM docs WHERE seq = ?1")                                               \
+    X(DOCS_AFTER, "SELECT " DV_SQL_DOC_COLUMNS " FROM docs WHERE seq > ?1 ORDER BY seq")           \
+    X(DOCS_UNTIL, "SELECT " DV_SQL_DOC_COLUMNS " FROM docs WHERE seq <= ?1 ORDER BY seq DESC")     \
+    X(DOCS_COUNT_AFTER, "SELECT count(*) FROM docs WHERE seq > ?1")                                \
+    X(ID_GET, "SELECT seq FROM ids WHERE id = ?1")                                                 \
+    X(ID_PUT, "INSERT INTO ids(id, seq, deleted) VALUES(?1, ?2, ?3)")                              \
+    X(ID_UPDATE, "UPDATE ids SET seq = ?2, deleted = ?3 WHERE id = ?1")                            \
+    X(ID_DELETE, "DELETE FROM ids WHERE id = ?1")                                                  \
+    X(NEW_ID_GET, "SELECT seq FROM ids_new WHERE id = ?1")                                         \
+    X(NEW_ID_PUT, "INSERT INTO ids_new(id, seq, deleted) VALUES(?1, ?2, ?3)")                      \
+    X(NEW_ID_UPDATE, "UPDATE ids_new SET seq = ?2, deleted = ?3 WHERE id = ?1")                    \
+    X(NEW_ID_DELETE, "DELETE FROM ids_new WHERE id = ?1")                                          \
+    X(NEW_IDS_EDGE, "SELECT id FROM ids_new WHERE id > ?1 ORDER BY id LIMIT 1 OFFSET ?2")          \
+    X(NEW_IDS_LAST, "SELECT id FROM ids_new ORDER BY id DESC LIMIT 1")                             \
+    X(NEW_IDS_MOVE, "INSERT INTO ids SELECT id, seq, deleted FROM ids_new"                         \
+                    " WHERE id > ?1 AND id <= ?2 ORDER BY id")                                     \
+    X(NEW_IDS_CLEAR, "DELETE FROM ids_new WHERE id > ?1 AND id <= ?2")                             \
+    X(IDS_UP, "SELECT id, seq, deleted FROM ids"                                                   \
+              " WHERE id >= ?1 AND id <= ?2 AND deleted <= ?3 ORDER BY id")                        \
+    X(IDS_DOWN, "SELECT id, seq, deleted FROM ids"                                                 \
+                " WHERE id >= ?1 AND id <= ?2 AND deleted <= ?3 ORDER BY id DESC")                 \
+    X(BOTH_IDS_UP, DV_SQL_BOTH_IDS("id >= ?1 AND id <= ?2 AND deleted <= ?3"))                     \
+    X(BOTH_IDS_DOWN, DV_SQL_BOTH_IDS("id >= ?1 AND id <= ?2 AND deleted <= ?3") " DESC")           \
+    X(IDS_COUNT_BEFORE, "SELECT count(*) FROM ids WHERE id < ?1 AND deleted = 0")                  \
+    X(NEW_IDS_COUNT_BEFORE, "SELECT count(*) FROM ids_new WHERE id < ?1 AND deleted = 0")          \
+    X(BODY_GET, "SELECT sum, record FROM bodies WHERE ref = ?1")                                   \
+    X(BODY_PUT, "INSERT INTO bodies(ref, sum, record) VALUES(?1, ?2, ?3)")                         \
+    X(BODY_DELETE, "DELETE FROM bodies WHERE ref = ?1")                                            \
+    X(LOCAL_GET, "SELECT " DV_SQL_LOCAL_COLUMNS " FROM locals WHERE id = ?1")                      \
+    X(LOCAL_PUT, "INSERT INTO locals(id, sum, rev, body) VALUES(?1, ?2, ?3, ?4)"                   \
+                 " ON CONFLICT(id) DO UPDATE SET sum = ?2, rev = ?3, body = ?4")                   \
+    X(LOCAL_DELETE, "DELETE FROM locals WHERE id = ?1")                                            \
+    X(LOCALS_UP, "SELECT " DV_SQL_LOCAL_COLUMNS " FROM locals"                                     \
+                 " WHERE id >= ?1 AND id <= ?2 ORDER BY id")                                       \
+    X(LOCALS_DOWN, "SELECT " DV_SQL_LOCAL_COLUMNS " FROM locals"                                   \
+                   " WHERE id >= ?1 AND id <= ?2 ORDER BY id DESC")                                \
+    X(PURGE_PUT, "INSERT INTO purges(purge_seq, sum, uuid, id, revs)"                              \
+                 " VALUES(?1, ?2, ?3, ?4, ?5)")                                                    \
+    X(PURGE_GET, "SELECT " DV_SQL_PURGE_COLUMNS " FROM purges WHERE uuid = ?1")                    \
+    X(PURGES_AFTER, "SELECT " DV_SQL_PURGE_COLUMNS " FROM purges"                                  \
+                    " WHERE purge_seq > ?1 ORDER BY purge_seq")                                    \
+    X(PURGES_TRIM, "DELETE FROM purges WHERE purge_seq <= ?1")                                     \
+    X(ATT_GET, "SELECT " DV_SQL_ATT_COLUMNS " FROM atts WHERE key = ?1")                           \
+    X(ATT_STREAM, "SELECT " DV_SQL_ATT_COLUMNS " FROM atts WHERE n = ?1")                          \
+    X(ATT_BEGIN, "INSERT INTO atts(n, owner, chunks, refs) VALUES(?1, ?2, 0, 0)")                  \
+    X(ATT_GROW, "UPDATE atts SET chunks = ?2 WHERE n = ?1")                                        \
+    X(ATT_FINISH, "UPDATE atts SET sum = ?2, key = ?3, stored_bytes = ?4, decoded_bytes = ?5,"     \
+                  " md5_stored = ?6, md5_decoded = ?7, owner = NULL WHERE n = ?1")                 \
+    X(ATT_COUNT, "UPDATE atts SET refs = refs + ?2 WHERE n = ?1")                                  \
+    X(ATT_DELETE, "DELETE FROM atts WHERE n = ?1")                                                 \
+    X(CHUNK_PUT, "INSERT INTO chunks(at, sum, data) VALUES(?1, ?2, ?3)")                           \
+    X(CHUNK_GET, "SELECT sum, data FROM chunks WHERE at = ?1")                                     \
+    X(CHUNKS_DELETE, "DELETE FROM chunks WHERE at BETWEEN ?1 AND ?2")                              \
+    X(REF_PUT, "INSERT OR IGNORE INTO att_refs(body, att) VALUES(?1, ?2)")                         \
+    X(REFS_OF, "SELECT r.att, a.refs, a.stored_bytes, a.decoded_bytes FROM att_refs r"             \
+               " JOIN atts a ON a.n = r.att WHERE r.body = ?1")                                    \
+    X(REFS_DELETE, "DELETE FROM att_refs WHERE body = ?1")                                         \
+    X(KEEP_PUT, "INSERT OR IGNORE INTO att_keeps(att, owner) VALUES(?1, ?2)")                      \
+    X(KEEP_DELETE, "DELETE FROM att_keeps WHERE att = ?1 AND owner = ?2")                          \
+    X(KEEPS_OF_ATT_DELETE, "DELETE FROM att_keeps WHERE att = ?1")                                 \
+    X(KEEPS_OF_OWNER_DELETE, "DELETE FROM att_keeps WHERE owner = ?1")                             \
+    X(STREAM_OF_OWNER, "SELECT n FROM atts WHERE owner = ?1 ORDER BY n LIMIT 1")                   \
+    X(OWNER_GET, "SELECT " DV_SQL_OWNER_COLUMNS " FROM owners WHERE n = ?1")                       \
+    X(OWNERS, "SELECT " DV_SQL_OWNER_COLUMNS " FROM owners WHERE n > ?1 ORDER BY n")               \
+    X(OWNER_PUT, "REPLACE INTO owners(n, boot, ns, pid, start, touched_ms)"                        \
+                 " VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                                                \
+    X(OWNER_DELETE, "DELETE FROM owners WHERE n = ?1")
+
+enum dv_sql {
+#define X(name, sql) DV_SQL_##name,
+    DV_SQL(X)
+#undef X
+        DV_SQL_COUNT
+};
+
+#endif

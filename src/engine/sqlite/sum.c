@@ -1,0 +1,37 @@
+/* Checksums and fixed-width numbers of the stored rows. CRC-32 finds every single flipped byte
+ * (every burst up to 32 bits); it is no protection against somebody who means to. */
+#include <zlib.h>
+
+#include "engine/sqlite/internal.h"
+
+enum { NUMBERS_MAX = 8 };
+
+void dv_sqput_u64(unsigned char *p, uint64_t v)
+{
+    for (int i = 0; i < 8; i++)
+        p[i] = (unsigned char)(v >> (8 * i));
+}
+
+uint64_t dv_sqget_u64(const unsigned char *p)
+{
+    uint64_t v = 0;
+
+    for (int i = 7; i >= 0; i--)
+        v = v << 8 | p[i];
+    return v;
+}
+
+int32_t dv_sqsum(const uint64_t *numbers, size_t n, struct dv_slice a, struct dv_slice b)
+{
+    unsigned char fixed[8 * NUMBERS_MAX];
+    uLong crc = 0;
+
+    for (size_t i = 0; i < n && i < NUMBERS_MAX; i++)
+        dv_sqput_u64(fixed + 8 * i, numbers[i]);
+    crc = crc32_z(crc, fixed, 8 * n);
+    if (a.n)
+        crc = crc32_z(crc, (const unsigned char *)a.p, a.n);
+    if (b.n)
+        crc = crc32_z(crc, (const unsigned char *)b.p, b.n);
+    return (int32_t)(uint32_t)crc;
+}
