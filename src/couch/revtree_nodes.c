@@ -7,7 +7,7 @@
 
 #include <assert.h>
 
-enum { FIRST_CAPACITY = 3, WALK_MAX = 16 };
+enum { FIRST_CAPACITY = 3, WALK_MAX = 16, WALKS_BEFORE_SORT = 4 };
 
 int dv_revtree_reserve(struct dv_revtree *t, size_t more)
 {
@@ -50,24 +50,34 @@ int32_t dv_revtree_append(struct dv_revtree *t, struct dv_rev rev)
     return t->n++;
 }
 
+/* How far a new node may walk to its place among its siblings. A few long walks are cheaper than
+ * sorting the list afterwards; many are not. */
+static int32_t walk_limit(const struct dv_revtree *t)
+{
+    if (t->index && t->index->walked >= (uint64_t)WALKS_BEFORE_SORT * (uint64_t)t->n)
+        return WALK_MAX;
+    return INT32_MAX;
+}
+
 void dv_revtree_attach(struct dv_revtree *t, int32_t node, int32_t parent)
 {
     struct dv_revnode *nodes = t->nodes;
     struct dv_revnode *up = &nodes[parent];
     int32_t *link = &up->first_child;
+    int32_t walked = 0, limit = walk_limit(t);
 
     nodes[node].parent = parent;
     up->children++;
-    for (int i = 0; !up->unsorted && *link >= 0; i++) {
-        if (dv_rev_cmp(nodes[*link].rev, nodes[node].rev) > 0)
-            break;
-        if (i == WALK_MAX) {
+    while (!up->unsorted && *link >= 0 && dv_rev_cmp(nodes[*link].rev, nodes[node].rev) < 0) {
+        if (walked++ == limit) {
             up->unsorted = true;
             link = &up->first_child;
             break;
         }
         link = &nodes[*link].next;
     }
+    if (t->index)
+        t->index->walked += (uint64_t)walked;
     nodes[node].next = *link;
     *link = node;
 }

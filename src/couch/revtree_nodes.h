@@ -52,6 +52,7 @@ struct dv_revtree_index {
     uint32_t mask;
     int32_t count;    /* nodes [0, count) are in it */
     uint64_t scanned; /* nodes looked at one by one so far */
+    uint64_t walked;  /* siblings passed by new nodes so far */
 };
 /* Forget it: node indexes have changed. */
 void dv_revtree_index_drop(struct dv_revtree *t);

@@ -269,6 +269,18 @@ int dv_revtree_stem(struct dv_revtree *t, uint64_t limit, dv_revtree_drop_fn *dr
     return stem_plainly(t, limit, drop, arg);
 }
 
+/* Tree order of two nodes; of trees the later one comes first. */
+static bool comes_before(const struct dv_revtree *t, int32_t a, int32_t b)
+{
+    int32_t root_a = a, root_b = b;
+
+    while (t->nodes[root_a].parent >= 0)
+        root_a = t->nodes[root_a].parent;
+    while (t->nodes[root_b].parent >= 0)
+        root_b = t->nodes[root_b].parent;
+    return root_a == root_b ? dv_revtree_precedes(t, a, b) : dv_revtree_precedes(t, b, a);
+}
+
 bool dv_revtree_remove_leaf(struct dv_revtree *t, struct dv_rev rev, dv_revtree_drop_fn *drop,
                             void *arg)
 {
@@ -279,7 +291,7 @@ bool dv_revtree_remove_leaf(struct dv_revtree *t, struct dv_rev rev, dv_revtree_
         return false;
     dv_revtree_matches_init(&m, t, rev);
     while ((i = dv_revtree_matches_next(&m, t)) >= 0)
-        if (t->nodes[i].children == 0 && (leaf < 0 || dv_revtree_precedes(t, i, leaf)))
+        if (t->nodes[i].children == 0 && (leaf < 0 || comes_before(t, i, leaf)))
             leaf = i;
     if (leaf < 0)
         return false;

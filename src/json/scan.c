@@ -1,0 +1,178 @@
+/* See scan.h. The common cases, plain ASCII inside a string and structure outside, are loops of a
+ * table look-up each; everything else takes one step of the machine. */
+#include "json/scan.h"
+
+enum state { OUTSIDE, IN_STRING, ESCAPE, HEX, NEED_BACKSLASH, NEED_U, UTF8 };
+
+/* Bytes that end the fast run inside a string: quote, backslash, control, non-ASCII. */
+static bool plain_in_string(unsigned char c)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+void dv_json_scan_init(struct dv_json_scan *s, size_t token_max)
+{
+    *s = (struct dv_json_scan){ .state = OUTSIDE, .token_max = token_max ? token_max : SIZE_MAX };
+}
+
+bool dv_json_scan_at_end(const struct dv_json_scan *s)
+{
+    return s->state == OUTSIDE;
+}
+
+static bool begin_utf8(struct dv_json_scan *s, unsigned char c)
+{
+    s->utf8_low = 0x80;
+    s->utf8_high = 0xbf;
+    if (c >= 0xc2 && c <= 0xdf) {
+        s->utf8_left = 1;
+    } else if (c >= 0xe0 && c <= 0xef) {
+        s->utf8_left = 2;
+        if (c == 0xe0)
+            s->utf8_low = 0xa0; /* overlong */
+        if (c == 0xed)
+            s->utf8_high = 0x9f; /* surrogates */
+    } else if (c >= 0xf0 && c <= 0xf4) {
+        s->utf8_left = 3;
+        if (c == 0xf0)
+            s->utf8_low = 0x90;
+        if (c == 0xf4)
+            s->utf8_high = 0x8f; /* above U+10FFFF */
+    } else {
+        return false;
+    }
+    s->state = UTF8;
+    return true;
+}
+
+static bool step_utf8(struct dv_json_scan *s, unsigned char c)
+{
+    if (c < s->utf8_low || c > s->utf8_high)
+        return false;
+    s->utf8_low = 0x80;
+    s->utf8_high = 0xbf;
+    if (--s->utf8_left == 0)
+        s->state = IN_STRING;
+    return true;
+}
+
+static int hex_value(unsigned char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+static bool step_hex(struct dv_json_scan *s, unsigned char c)
+{
+    int v = hex_value(c);
+    bool high, low;
+
+    if (v < 0)
+        return false;
+    s->hex = (uint16_t)(s->hex << 4 | v);
+    if (--s->hex_left > 0)
+        return true;
+    high = s->hex >= 0xd800 && s->hex <= 0xdbff;
+    low = s->hex >= 0xdc00 && s->hex <= 0xdfff;
+    if (low != s->want_low)
+        return false;
+    s->want_low = high;
+    s->state = high ? NEED_BACKSLASH : IN_STRING;
+    return true;
+}
+
+static bool step_escape(struct dv_json_scan *s, unsigned char c)
+{
+    if (c == 'u') {
+        s->state = HEX;
+        s->hex_left = 4;
+        s->hex = 0;
+        return true;
+    }
+    s->state = IN_STRING;
+    return c != 0 && strchr("\"\\/bfnrt", c) != NULL;
+}
+
+static bool step_string(struct dv_json_scan *s, unsigned char c)
+{
+    if (c == '"')
+        s->state = OUTSIDE;
+    else if (c == '\\')
+        s->state = ESCAPE;
+    else if (c >= 0x80)
+        return begin_utf8(s, c);
+    else if (c < 0x20)
+        return false;
+    return true;
+}
+
+static bool step(struct dv_json_scan *s, unsigned char c)
+{
+    switch ((enum state)s->state) {
+    case IN_STRING:
+        return step_string(s, c);
+    case ESCAPE:
+        return step_escape(s, c);
+    case HEX:
+        return step_hex(s, c);
+    case NEED_BACKSLASH:
+        s->state = NEED_U;
+        return c == '\\';
+    case NEED_U:
+        s->state = HEX;
+        s->hex_left = 4;
+        s->hex = 0;
+        return c == 'u';
+    case UTF8:
+        return step_utf8(s, c);
+    case OUTSIDE:
+        break;
+    }
+    return false;
+}
+
+/* What may stand outside strings: structure, white space, numbers and words. Words and numbers are
+ * judged by yajl; here only their length. */
+static bool step_outside(struct dv_json_scan *s, unsigned char c)
+{
+    if (c == '"') {
+        s->state = IN_STRING;
+        s->token = 0;
+        return true;
+    }
+    if (c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == ',' || c == ':' || c == '[' ||
+        c == ']' || c == '{' || c == '}')
+        s->token = 0;
+    else
+        s->token++;
+    return c >= 0x20 ? c < 0x7f : c == '\t' || c == '\n' || c == '\r';
+}
+
+enum dv_json_scan_result dv_json_scan_feed(struct dv_json_scan *s, struct dv_slice bytes)
+{
+    const unsigned char *p = (const unsigned char *)bytes.p, *end = p + bytes.n;
+
+    while (p < end) {
+        if (s->state == OUTSIDE) {
+            if (!step_outside(s, *p++))
+                return DV_SCAN_BAD;
+        } else {
+            const unsigned char *from = p;
+
+            if (s->state == IN_STRING)
+                while (p < end && plain_in_string(*p))
+                    p++;
+            if (p < end && !step(s, *p++))
+                return DV_SCAN_BAD;
+            s->token += (size_t)(p - from);
+        }
+        if (s->token > s->token_max)
+            return DV_SCAN_LONG;
+    }
+    return DV_SCAN_OK;
+}
