@@ -38,4 +38,9 @@ int dv_etf_list_close(struct dv_buf *b, size_t mark, size_t n);
  * DV_ETOOBIG for an integer of more than DV_ETF_DIGITS_MAX digits. */
 int dv_etf_number(struct dv_buf *b, struct dv_slice text, struct dv_err *err);
 
+/* A JSON value as CouchDB holds it: objects {[{Key, Value}]}, arrays lists, strings binaries, the
+ * rest as above and as atoms. The text must have no duplicate members (a document's body has
+ * none). Errors of the reader, of dv_etf_number and of the buffer. */
+int dv_etf_json(struct dv_buf *b, struct dv_slice text, struct dv_err *err);
+
 #endif
