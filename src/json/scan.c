@@ -4,10 +4,27 @@
 
 enum state { OUTSIDE, IN_STRING, ESCAPE, HEX, NEED_BACKSLASH, NEED_U, UTF8 };
 
-/* Bytes that end the fast run inside a string: quote, backslash, control, non-ASCII. */
-static bool plain_in_string(unsigned char c)
+/* Where a run of plain bytes inside a string ends: at a quote, backslash, control or non-ASCII
+ * byte. Eight at a time: a byte of `odd` has its top bit set when the byte below it is one of those
+ * (or may be, next to one: the loop behind decides). */
+static const unsigned char *skip_plain(const unsigned char *p, const unsigned char *end)
 {
-    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+
+    while (end - p >= 8) {
+        uint64_t w, quote, backslash, odd;
+
+        memcpy(&w, p, 8);
+        quote = w ^ (ones * '"');
+        backslash = w ^ (ones * '\\');
+        odd = (w | (w - ones * 0x20) | (quote - ones) | (backslash - ones)) & tops;
+        if (odd)
+            break;
+        p += 8;
+    }
+    while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\')
+        p++;
+    return p;
 }
 
 void dv_json_scan_init(struct dv_json_scan *s, size_t token_max)
@@ -136,21 +153,40 @@ static bool step(struct dv_json_scan *s, unsigned char c)
     return false;
 }
 
-/* What may stand outside strings: structure, white space, numbers and words. Words and numbers are
- * judged by yajl; here only their length. */
-static bool step_outside(struct dv_json_scan *s, unsigned char c)
+/* What a byte is outside of strings: B not allowed, S structure or white space, T of a number or
+ * word (judged by yajl; here only their length counts), Q the quote. */
+enum outside { B, S, T, Q };
+
+static const unsigned char outside_class[256] = {
+    ['\t'] = S, ['\n'] = S, ['\r'] = S, [' '] = S, [','] = S, [':'] = S, ['['] = S,
+    [']'] = S,  ['{'] = S,  ['}'] = S,  ['"'] = Q, ['+'] = T, ['-'] = T, ['.'] = T,
+    ['0'] = T,  ['1'] = T,  ['2'] = T,  ['3'] = T, ['4'] = T, ['5'] = T, ['6'] = T,
+    ['7'] = T,  ['8'] = T,  ['9'] = T,  ['a'] = T, ['e'] = T, ['E'] = T, ['f'] = T,
+    ['l'] = T,  ['n'] = T,  ['r'] = T,  ['s'] = T, ['t'] = T, ['u'] = T,
+};
+
+/* Takes bytes up to the end or into a string. NULL: a byte that cannot stand there. */
+static const unsigned char *scan_outside(struct dv_json_scan *s, const unsigned char *p,
+                                         const unsigned char *end)
 {
-    if (c == '"') {
-        s->state = IN_STRING;
-        s->token = 0;
-        return true;
+    while (p < end) {
+        switch ((enum outside)outside_class[*p++]) {
+        case S:
+            s->token = 0;
+            break;
+        case T:
+            if (++s->token > s->token_max)
+                return p;
+            break;
+        case Q:
+            s->state = IN_STRING;
+            s->token = 0;
+            return p;
+        case B:
+            return NULL;
+        }
     }
-    if (c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == ',' || c == ':' || c == '[' ||
-        c == ']' || c == '{' || c == '}')
-        s->token = 0;
-    else
-        s->token++;
-    return c >= 0x20 ? c < 0x7f : c == '\t' || c == '\n' || c == '\r';
+    return p;
 }
 
 enum dv_json_scan_result dv_json_scan_feed(struct dv_json_scan *s, struct dv_slice bytes)
@@ -159,14 +195,14 @@ enum dv_json_scan_result dv_json_scan_feed(struct dv_json_scan *s, struct dv_sli
 
     while (p < end) {
         if (s->state == OUTSIDE) {
-            if (!step_outside(s, *p++))
+            p = scan_outside(s, p, end);
+            if (!p)
                 return DV_SCAN_BAD;
         } else {
             const unsigned char *from = p;
 
             if (s->state == IN_STRING)
-                while (p < end && plain_in_string(*p))
-                    p++;
+                p = skip_plain(p, end);
             if (p < end && !step(s, *p++))
                 return DV_SCAN_BAD;
             s->token += (size_t)(p - from);
