@@ -1,4 +1,5 @@
 /* attachments: streams in and out, who keeps them, copies. */
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -376,9 +377,9 @@ static void copy_to(struct cf *c, const struct dv_engine *engine)
 {
     static const size_t lengths[] = { 0, 10, CHUNK, 3 * CHUNK + 1 };
     struct cf to;
-    char path[520];
+    char path[sizeof(c->path) + 20];
 
-    snprintf(path, sizeof(path), "%s-copy.divan", c->path);
+    snprintf(path, sizeof(path), "%.480s-copy.divan", c->path);
     cf_init(&to, engine, path);
     cf_create(&to);
     for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {

@@ -200,7 +200,7 @@ static void fold_stop(struct cf *c, bool local)
 {
     struct seen s = { .stop_after = 10 }, rest = { .n = 0 };
     struct keys k;
-    char at[8];
+    char at[16];
 
     fill(c, local);
     ck_assert_int_eq(fold(c, local, range(local, &k, NULL, NULL), &s), 7);
@@ -250,7 +250,7 @@ static void fold_docs_with_deleted_ones_included_and_not(struct cf *c)
 
     fill(c, false);
     for (int i = 2; i <= N; i += 2) {
-        char id[8];
+        char id[16];
 
         snprintf(id, sizeof(id), "%04d", i);
         cf_delete(c, id, "y,x");
@@ -358,7 +358,7 @@ static const struct cf_case cases[] = {
     BOTH_CASES(start_key, "start_key_in_the_middle_before_the_first_after_the_last"),
     BOTH_CASES(end_key, "end_key_likewise_inclusive"),
     BOTH_CASES(end_key_gt, "end_key_gt_exclusive"),
-    BOTH_CASES(ranges, "ranges_fresh_and_reopened_and_an_inverted_range_is_empty"),
+    BOTH_CASES(ranges, "ranges_both_ways_and_an_inverted_range_is_empty"),
     BOTH_CASES(stop, "stop_after_n_rows_and_resume"),
     BOTH_CASES(error, "an_error_of_the_callback_passes_through"),
     CF_CASE(fold_docs_with_deleted_ones_included_and_not, 0),

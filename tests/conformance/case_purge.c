@@ -154,7 +154,7 @@ static void infos_fold_since_a_purge_seq(struct cf *c)
 
     cf_create(c);
     for (int i = 0; i < 10; i++) {
-        char uuid[8];
+        char uuid[16];
 
         snprintf(uuid, sizeof(uuid), "u%d", i);
         cf_purge_revs(c, uuid, "a", "1-x");
@@ -191,7 +191,7 @@ static void the_newest_thousand_infos_are_remembered(struct cf *c)
     cf_create(c);
     t = cf_write(c);
     for (int i = 1; i <= 1005; i++) {
-        char uuid[8];
+        char uuid[16];
 
         snprintf(uuid, sizeof(uuid), "u%d", i);
         CF_OK(cf_purge_in(t, uuid, "a", "1-x", NULL, &c->arena, &c->err));

@@ -10,7 +10,7 @@
 
 #include "conformance/cf.h"
 
-static const struct dv_engine *const engines[] = { &dv_engine_memory };
+static const struct dv_engine *const engines[] = { &dv_engine_sqlite, &dv_engine_memory };
 static const struct cf_group *const groups[] = {
     &cf_lifetime,    &cf_properties, &cf_documents, &cf_arguments,    &cf_processes,
     &cf_attachments, &cf_gzip,       &cf_fold_docs, &cf_fold_changes, &cf_purge,
