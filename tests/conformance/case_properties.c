@@ -164,7 +164,7 @@ static void the_stamp_changes_with_every_commit(struct cf *c)
     CF_OK(dv_store_stamp(second, &after, &c->err));
     ck_assert_uint_eq(before, after);
     for (int i = 0; i < 10; i++) {
-        cf_put_local(c, "_local/a", 1, i % 2 ? "{}" : NULL);
+        cf_put_local(c, "_local/a", 1, i % 2 ? NULL : "{}");
         CF_OK(dv_store_stamp(second, &after, &c->err));
         ck_assert_uint_ne(before, after);
         before = after;
