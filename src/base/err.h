@@ -48,6 +48,7 @@ enum dv_retry {
     X(DV_EFULL, LATER, 507, "disk_full", "no space left")                                         \
     X(DV_EREADONLY, NEVER, 500, "read_only", "file or folder can not be written")                 \
     X(DV_ENETFS, NEVER, 500, "network_file_system", "database on a network file system")          \
+    X(DV_ETLS, NEVER, 500, "tls_error", "the server's certificate is not trusted")                \
     X(DV_ECANCELLED, NEVER, 500, "cancelled", "cancelled")                                        \
     X(DV_ETIMEOUT, LATER, 504, "timeout", "took too long")                                        \
     X(DV_ENOTSUP, NEVER, 501, "not_implemented", "not supported")                                 \

@@ -55,6 +55,12 @@ int dv_world_submit(struct dv_world *w, struct dv_work *work, struct dv_err *err
     return w->ops->submit(w, work, err);
 }
 
+void dv_world_unpost(struct dv_world *w, struct dv_task *task)
+{
+    if (task->queued)
+        w->ops->unpost(w, task);
+}
+
 void dv_world_hold(struct dv_world *w, int by)
 {
     w->ops->hold(w, by);

@@ -59,6 +59,7 @@ struct dv_world_ops {
     void (*post)(struct dv_world *w, struct dv_task *task);
     int (*submit)(struct dv_world *w, struct dv_work *work, struct dv_err *err);
     void (*wake)(struct dv_world *w, struct dv_task *task); /* post from any thread */
+    void (*unpost)(struct dv_world *w, struct dv_task *task);
     void (*hold)(struct dv_world *w, int by);
     int (*run)(struct dv_world *w, struct dv_err *err); /* until stopped or nothing is left */
     void (*stop)(struct dv_world *w);
@@ -96,6 +97,8 @@ void dv_timer_fini(struct dv_timer *t);
 void dv_task_init(struct dv_task *task, void (*fn)(void *arg), void *arg);
 void dv_world_post(struct dv_world *w, struct dv_task *task); /* queued already: nothing happens */
 void dv_world_wake(struct dv_world *w, struct dv_task *task);
+/* It does not run any more. On the loop thread; nobody wakes it meanwhile. */
+void dv_world_unpost(struct dv_world *w, struct dv_task *task);
 int dv_world_submit(struct dv_world *w, struct dv_work *work, struct dv_err *err);
 /* run() goes on while something outside (another thread's work) will wake it: +1 before, -1 after.
  */

@@ -22,8 +22,9 @@ struct world_uv {
     uv_async_t async;
     pthread_mutex_t lock; /* over the queue and `queued` of its tasks */
     struct dv_task *head, **tail;
-    unsigned works; /* under way; loop thread only */
-    int holds;      /* loop thread only */
+    struct dv_task *turn; /* taken from the queue for this turn */
+    unsigned works;       /* under way; loop thread only */
+    int holds;            /* loop thread only */
 };
 
 struct uv_work {
@@ -105,27 +106,48 @@ static void timer_fini(struct dv_world *w, struct dv_timer *t)
     t->impl = NULL;
 }
 
+/* A turn runs what was queued when it began; what is posted meanwhile waits for the next. */
 static void on_async(uv_async_t *h)
 {
     struct world_uv *w = h->data;
     struct dv_task *task;
 
     pthread_mutex_lock(&w->lock);
-    task = w->head;
+    w->turn = w->head;
     w->head = NULL;
     w->tail = &w->head;
     if (w->holds == 0)
         uv_unref((uv_handle_t *)h);
-    pthread_mutex_unlock(&w->lock);
-    while (task) {
-        struct dv_task *next = task->next;
-
-        pthread_mutex_lock(&w->lock);
+    while ((task = w->turn)) {
+        w->turn = task->next;
         task->queued = false; /* from here on it may be posted again, or freed by fn */
         pthread_mutex_unlock(&w->lock);
         task->fn(task->arg);
-        task = next;
+        pthread_mutex_lock(&w->lock);
     }
+    pthread_mutex_unlock(&w->lock);
+}
+
+static bool unlink_task(struct dv_task **link, struct dv_task *task)
+{
+    while (*link && *link != task)
+        link = &(*link)->next;
+    if (!*link)
+        return false;
+    *link = task->next;
+    return true;
+}
+
+static void unpost(struct dv_world *world, struct dv_task *task)
+{
+    struct world_uv *w = (struct world_uv *)world;
+
+    pthread_mutex_lock(&w->lock);
+    if (!unlink_task(&w->turn, task) && unlink_task(&w->head, task))
+        for (w->tail = &w->head; *w->tail;)
+            w->tail = &(*w->tail)->next;
+    task->queued = false;
+    pthread_mutex_unlock(&w->lock);
 }
 
 static bool enqueue(struct world_uv *w, struct dv_task *task)
@@ -243,6 +265,7 @@ static const struct dv_world_ops ops = {
     .post = post,
     .submit = submit,
     .wake = wake,
+    .unpost = unpost,
     .hold = hold,
     .run = run,
     .stop = stop,

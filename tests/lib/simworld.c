@@ -102,6 +102,18 @@ static void post(struct dv_world *w, struct dv_task *task)
     self(w)->tail = &task->next;
 }
 
+static void unpost(struct dv_world *w, struct dv_task *task)
+{
+    struct dv_task **link = &self(w)->head;
+
+    while (*link != task)
+        link = &(*link)->next;
+    *link = task->next;
+    if (!*link)
+        self(w)->tail = link;
+    task->queued = false;
+}
+
 static int submit(struct dv_world *w, struct dv_work *work, struct dv_err *err)
 {
     struct sim_work *sw = dv_calloc(1, sizeof(*sw));
@@ -242,6 +254,7 @@ static const struct dv_world_ops ops = {
     .post = post,
     .submit = submit,
     .wake = post, /* one thread */
+    .unpost = unpost,
     .hold = hold,
     .run = run,
     .stop = stop,

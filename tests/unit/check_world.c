@@ -8,7 +8,7 @@
 struct probe {
     struct dv_world *world;
     struct dv_timer early, late, never;
-    struct dv_task task, task2;
+    struct dv_task task, task2, cancelled;
     struct dv_work works[8];
     struct work_probe {
         struct probe *p;
@@ -87,7 +87,11 @@ static void run_probe(struct probe *p, struct dv_world *w)
     dv_task_init(&p->task2, on_task2, p);
     dv_world_post(w, &p->task);
     dv_world_wake(w, &p->task2);
-    dv_world_post(w, &p->task); /* queued already */
+    dv_task_init(&p->cancelled, on_never, p);
+    dv_world_post(w, &p->cancelled);
+    dv_world_unpost(w, &p->cancelled);
+    dv_world_unpost(w, &p->cancelled); /* not queued any more */
+    dv_world_post(w, &p->task);        /* queued already */
     for (int i = 0; i < 8; i++) {
         p->work_probes[i] = (struct work_probe){ p, i, false };
         p->works[i] = (struct dv_work){ run_work, work_done, &p->work_probes[i], NULL };

@@ -50,7 +50,6 @@ static void drop_stemmed(void *arg, const struct dv_revnode *node)
 static int trim_tree(struct dv_txn_backend *t, struct dv_revtree *tree, bool *changed)
 {
     struct dropping d = { .t = t };
-    int stemmed;
 
     for (int32_t i = 0; i < tree->n; i++) {
         struct dv_revnode *node = &tree->nodes[i];
@@ -64,10 +63,9 @@ static int trim_tree(struct dv_txn_backend *t, struct dv_revtree *tree, bool *ch
         node->bytes = 0;
         *changed = true;
     }
-    stemmed = dv_revtree_stem(tree, t->state->revs_limit, drop_stemmed, &d);
-    if (stemmed > 0)
+    if (dv_revtree_stem(tree, t->state->revs_limit, drop_stemmed, &d))
         *changed = true;
-    return stemmed < 0 ? stemmed : d.rc;
+    return d.rc;
 }
 
 static int rewrite_doc(struct compaction *c, struct dv_txn_backend *t, const struct dv_ram_doc *doc,
