@@ -94,17 +94,34 @@ int dv_sqatt_find(struct dv_txn_backend *t, const struct dv_att_key *key, struct
     return rc;
 }
 
+static int row_of(struct dv_txn_backend *t, enum dv_sql which, uint64_t n, struct dv_sqatt *out,
+                  struct dv_err *err)
+{
+    sqlite3_stmt *st;
+    int rc = dv_sqconn_stmt(t->conn, which, &st, err);
+
+    if (rc < 0)
+        return rc;
+    dv_sq_bind_u64(st, 1, n);
+    return one_row(t, st, out, err);
+}
+
+int dv_sqatt_at(struct dv_txn_backend *t, uint64_t n, struct dv_sqatt *out, struct dv_err *err)
+{
+    return row_of(t, DV_SQL_ATT_STREAM, n, out, err);
+}
+
+int dv_sqatt_after(struct dv_txn_backend *t, uint64_t n, struct dv_sqatt *out, struct dv_err *err)
+{
+    return row_of(t, DV_SQL_ATTS_AFTER, n, out, err);
+}
+
 /* Our own provisional stream; another process may have taken us for dead. */
 static int find_stream(struct dv_txn_backend *t, uint64_t stream, struct dv_sqatt *out,
                        struct dv_err *err)
 {
-    sqlite3_stmt *st;
-    int rc = dv_sqconn_stmt(t->conn, DV_SQL_ATT_STREAM, &st, err);
+    int rc = dv_sqatt_at(t, stream, out, err);
 
-    if (rc < 0)
-        return rc;
-    dv_sq_bind_u64(st, 1, stream);
-    rc = one_row(t, st, out, err);
     if (rc == 0 && (out->finished || out->owner != t->owner))
         rc = dv_err_set(err, DV_ENOTFOUND, "no such attachment stream");
     return rc;
@@ -315,6 +332,16 @@ int dv_sqatt_info(struct dv_txn_backend *t, const struct dv_att_key *key, struct
     return rc;
 }
 
+int dv_sqatt_chunk_row(struct dv_txn_backend *t, uint64_t at, int64_t sum, struct dv_slice data,
+                       struct dv_err *err)
+{
+    return sum == chunk_sum(at, data)
+               ? 0
+               : dv_sqtxn_corrupt(t, err, "checksum of chunk %llu of attachment %llu is wrong",
+                                  (unsigned long long)(at & ((1u << DV_SQ_CHUNK_BITS) - 1)),
+                                  (unsigned long long)(at >> DV_SQ_CHUNK_BITS));
+}
+
 int dv_sqatt_read_chunk(struct dv_txn_backend *t, uint64_t at, struct dv_buf *out,
                         struct dv_err *err)
 {
@@ -333,11 +360,8 @@ int dv_sqatt_read_chunk(struct dv_txn_backend *t, uint64_t at, struct dv_buf *ou
                                 (unsigned long long)(at & ((1u << DV_SQ_CHUNK_BITS) - 1)),
                                 (unsigned long long)(at >> DV_SQ_CHUNK_BITS));
     data = dv_sq_column(st, 1);
-    if (sqlite3_column_int64(st, 0) != chunk_sum(at, data))
-        rc = dv_sqtxn_corrupt(t, err, "checksum of chunk %llu of attachment %llu is wrong",
-                              (unsigned long long)(at & ((1u << DV_SQ_CHUNK_BITS) - 1)),
-                              (unsigned long long)(at >> DV_SQ_CHUNK_BITS));
-    else if ((rc = dv_buf_add_slice(out, data)) < 0)
+    rc = dv_sqatt_chunk_row(t, at, sqlite3_column_int64(st, 0), data, err);
+    if (rc == 0 && (rc = dv_buf_add_slice(out, data)) < 0)
         dv_err_set(err, rc, "chunk of %zu bytes does not fit", data.n);
     sqlite3_reset(st);
     return rc;

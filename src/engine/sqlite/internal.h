@@ -343,6 +343,9 @@ int dv_sqfold_count_before(struct dv_txn_backend *t, struct dv_slice key, uint64
 int dv_sqpurge_run(struct dv_txn_backend *t, struct dv_purge *purges, size_t n, struct dv_err *err);
 int dv_sqpurge_load(struct dv_txn_backend *t, struct dv_slice uuid, struct dv_arena *arena,
                     struct dv_purge_info *info, bool *found, struct dv_err *err);
+/* The row of DV_SQL_PURGE_COLUMNS, checksum verified, all of it in the arena. */
+int dv_sqpurge_row(struct dv_txn_backend *t, sqlite3_stmt *st, struct dv_arena *arena,
+                   struct dv_purge_info *out, struct dv_err *err);
 int dv_sqpurge_fold(struct dv_txn_backend *t, uint64_t since, dv_purge_fn *fn, void *arg,
                     struct dv_err *err);
 
@@ -362,6 +365,12 @@ int dv_sqatt_row(struct dv_txn_backend *t, sqlite3_stmt *st, struct dv_sqatt *ou
 /* out may be NULL. DV_ENOTFOUND. */
 int dv_sqatt_find(struct dv_txn_backend *t, const struct dv_att_key *key, struct dv_sqatt *out,
                   struct dv_err *err);
+/* By number, or the first one behind a number. out may be NULL. DV_ENOTFOUND. */
+int dv_sqatt_at(struct dv_txn_backend *t, uint64_t n, struct dv_sqatt *out, struct dv_err *err);
+int dv_sqatt_after(struct dv_txn_backend *t, uint64_t n, struct dv_sqatt *out, struct dv_err *err);
+/* DV_ECORRUPT unless the stored sum is the chunk's. */
+int dv_sqatt_chunk_row(struct dv_txn_backend *t, uint64_t at, int64_t sum, struct dv_slice data,
+                       struct dv_err *err);
 int dv_sqatt_delete(struct dv_txn_backend *t, uint64_t n, struct dv_err *err);
 int dv_sqatt_read_chunk(struct dv_txn_backend *t, uint64_t at, struct dv_buf *out,
                         struct dv_err *err);
@@ -388,7 +397,7 @@ int dv_sqowner_need(struct dv_txn_backend *t, uint64_t *owner, struct dv_err *er
 bool dv_sqowner_alive(sqlite3_stmt *st);
 /* Remove everything this store keeps; best effort, at close. */
 void dv_sqowner_leave(struct dv_store_backend *s);
-/* Remove an owner's streams, keeps and row. */
+/* Remove an owner's keeps and row, and leave its streams without one: compaction takes them. */
 int dv_sqowner_remove(struct dv_txn_backend *t, uint64_t owner, struct dv_err *err);
 
 int dv_sqcompact_run(struct dv_store_backend *s, const struct dv_compact_options *opt,

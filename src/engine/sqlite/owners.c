@@ -144,32 +144,10 @@ static int run1(struct dv_txn_backend *t, enum dv_sql which, uint64_t n, struct 
     return dv_sqtxn_fail(t, dv_sqconn_done(t->conn, st, err));
 }
 
-static int first_stream(struct dv_txn_backend *t, uint64_t owner, uint64_t *n, struct dv_err *err)
-{
-    sqlite3_stmt *st;
-    int rc = dv_sqconn_stmt(t->conn, DV_SQL_STREAM_OF_OWNER, &st, err);
-
-    if (rc < 0)
-        return rc;
-    dv_sq_bind_u64(st, 1, owner);
-    rc = dv_sqconn_step(t->conn, st, err);
-    if (rc > 0) {
-        *n = dv_sq_column_u64(st, 0);
-        sqlite3_reset(st);
-    }
-    return rc;
-}
-
 int dv_sqowner_remove(struct dv_txn_backend *t, uint64_t owner, struct dv_err *err)
 {
-    uint64_t n;
-    int rc;
+    int rc = run1(t, DV_SQL_ATTS_OF_OWNER_DISOWN, owner, err);
 
-    while ((rc = first_stream(t, owner, &n, err)) > 0) {
-        rc = dv_sqatt_delete(t, n, err);
-        if (rc < 0)
-            break;
-    }
     if (rc == 0)
         rc = run1(t, DV_SQL_KEEPS_OF_OWNER_DELETE, owner, err);
     if (rc == 0)

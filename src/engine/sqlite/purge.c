@@ -114,9 +114,8 @@ static int parse_revs(struct dv_slice blob, struct dv_arena *arena, struct dv_pu
     return 0;
 }
 
-/* Everything in the arena. */
-static int read_row(struct dv_txn_backend *t, sqlite3_stmt *st, struct dv_arena *arena,
-                    struct dv_purge_info *out, struct dv_err *err)
+int dv_sqpurge_row(struct dv_txn_backend *t, sqlite3_stmt *st, struct dv_arena *arena,
+                   struct dv_purge_info *out, struct dv_err *err)
 {
     struct dv_slice revs = dv_sq_column(st, 4);
     struct dv_purge_info p = { .purge_seq = dv_sq_column_u64(st, 0),
@@ -157,7 +156,7 @@ int dv_sqpurge_load(struct dv_txn_backend *t, struct dv_slice uuid, struct dv_ar
         *found = false;
         return 0;
     }
-    rc = read_row(t, st, arena, info, err);
+    rc = dv_sqpurge_row(t, st, arena, info, err);
     sqlite3_reset(st);
     if (rc == 0)
         *found = true;
@@ -178,7 +177,7 @@ int dv_sqpurge_fold(struct dv_txn_backend *t, uint64_t since, dv_purge_fn *fn, v
     sqlite3_bind_int64(st, 1, since > INT64_MAX ? INT64_MAX : (sqlite3_int64)since);
     while ((rc = dv_sqconn_step(t->conn, st, err)) > 0) {
         dv_arena_reset(&arena);
-        rc = read_row(t, st, &arena, &info, err);
+        rc = dv_sqpurge_row(t, st, &arena, &info, err);
         if (rc == 0)
             rc = fn(arg, &info, err);
         if (rc != 0)

@@ -20,12 +20,19 @@
     X(ROLLBACK, "ROLLBACK")                                                                        \
     X(DATA_VERSION, "PRAGMA data_version")                                                         \
     X(PAGE_COUNT, "PRAGMA page_count")                                                             \
+    X(FREE_PAGES, "PRAGMA freelist_count")                                                         \
+    X(VACUUM_PAGE, "PRAGMA incremental_vacuum(1)")                                                 \
+    X(INTEGRITY, "PRAGMA integrity_check(100)")                                                    \
+    X(QUICK_CHECK, "PRAGMA quick_check(100)")                                                      \
     X(STATE_GET, "SELECT sum, value FROM state WHERE k = ?1")                                      \
     X(STATE_PUT, "REPLACE INTO state(k, sum, value) VALUES(?1, ?2, ?3)")                           \
     X(DOC_GET, "SELECT " DV_SQL_DOC_COLUMNS " FROM docs WHERE seq = ?1")                           \
-    X(DOC_PUT, "INSERT INTO docs(seq, sum, deleted, leaf_bytes, id, tree)"                         \
-               " VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                                                  \
+    X(DOC_PUT, "INSERT INTO docs(seq, sum, deleted, leaf_bytes, id, tree) VALUES(?1, ?2, ?3,"      \
+               " ?4, ?5, ?6)")                                                                     \
     X(DOC_DELETE, "DELETE FROM docs WHERE seq = ?1")                                               \
+    X(DOC_NEXT,                                                                                    \
+      "SELECT " DV_SQL_DOC_COLUMNS " FROM docs WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT 1") \
+    X(DOC_REWRITE, "UPDATE docs SET sum = ?2, leaf_bytes = ?3, tree = ?4 WHERE seq = ?1")          \
     X(DOCS_AFTER, "SELECT " DV_SQL_DOC_COLUMNS " FROM docs WHERE seq > ?1 ORDER BY seq")           \
     X(DOCS_UNTIL, "SELECT " DV_SQL_DOC_COLUMNS " FROM docs WHERE seq <= ?1 ORDER BY seq DESC")     \
     X(DOCS_COUNT_AFTER, "SELECT count(*) FROM docs WHERE seq > ?1")                                \
@@ -39,58 +46,74 @@
     X(NEW_ID_DELETE, "DELETE FROM ids_new WHERE id = ?1")                                          \
     X(NEW_IDS_EDGE, "SELECT id FROM ids_new WHERE id > ?1 ORDER BY id LIMIT 1 OFFSET ?2")          \
     X(NEW_IDS_LAST, "SELECT id FROM ids_new ORDER BY id DESC LIMIT 1")                             \
-    X(NEW_IDS_MOVE, "INSERT INTO ids SELECT id, seq, deleted FROM ids_new"                         \
-                    " WHERE id > ?1 AND id <= ?2 ORDER BY id")                                     \
+    X(NEW_IDS_MOVE, "INSERT INTO ids SELECT id, seq, deleted FROM ids_new WHERE id > ?1 AND"       \
+                    " id <= ?2 ORDER BY id")                                                       \
     X(NEW_IDS_CLEAR, "DELETE FROM ids_new WHERE id > ?1 AND id <= ?2")                             \
-    X(IDS_UP, "SELECT id, seq, deleted FROM ids"                                                   \
-              " WHERE id >= ?1 AND id <= ?2 AND deleted <= ?3 ORDER BY id")                        \
-    X(IDS_DOWN, "SELECT id, seq, deleted FROM ids"                                                 \
-                " WHERE id >= ?1 AND id <= ?2 AND deleted <= ?3 ORDER BY id DESC")                 \
+    X(IDS_UP, "SELECT id, seq, deleted FROM ids WHERE id >= ?1 AND id <= ?2 AND deleted <="        \
+              " ?3 ORDER BY id")                                                                   \
+    X(IDS_DOWN, "SELECT id, seq, deleted FROM ids WHERE id >= ?1 AND id <= ?2 AND deleted <="      \
+                " ?3 ORDER BY id DESC")                                                            \
     X(BOTH_IDS_UP, DV_SQL_BOTH_IDS("id >= ?1 AND id <= ?2 AND deleted <= ?3"))                     \
     X(BOTH_IDS_DOWN, DV_SQL_BOTH_IDS("id >= ?1 AND id <= ?2 AND deleted <= ?3") " DESC")           \
     X(IDS_COUNT_BEFORE, "SELECT count(*) FROM ids WHERE id < ?1 AND deleted = 0")                  \
     X(NEW_IDS_COUNT_BEFORE, "SELECT count(*) FROM ids_new WHERE id < ?1 AND deleted = 0")          \
+    X(IDS_AFTER, "SELECT id, seq, deleted FROM ids WHERE id > ?1 ORDER BY id")                     \
+    X(NEW_IDS_AFTER, "SELECT id, seq, deleted FROM ids_new WHERE id > ?1 ORDER BY id")             \
+    X(ID_ROW, "SELECT seq, deleted FROM ids WHERE id = ?1")                                        \
+    X(NEW_ID_ROW, "SELECT seq, deleted FROM ids_new WHERE id = ?1")                                \
+    X(DOC_ID, "SELECT id FROM docs WHERE seq = ?1")                                                \
     X(BODY_GET, "SELECT sum, record FROM bodies WHERE ref = ?1")                                   \
     X(BODY_PUT, "INSERT INTO bodies(ref, sum, record) VALUES(?1, ?2, ?3)")                         \
     X(BODY_DELETE, "DELETE FROM bodies WHERE ref = ?1")                                            \
+    X(BODY_BYTES, "SELECT length(record) FROM bodies WHERE ref = ?1")                              \
+    X(BODIES_AFTER, "SELECT ref, sum, record FROM bodies WHERE ref > ?1 ORDER BY ref")             \
     X(LOCAL_GET, "SELECT " DV_SQL_LOCAL_COLUMNS " FROM locals WHERE id = ?1")                      \
-    X(LOCAL_PUT, "INSERT INTO locals(id, sum, rev, body) VALUES(?1, ?2, ?3, ?4)"                   \
-                 " ON CONFLICT(id) DO UPDATE SET sum = ?2, rev = ?3, body = ?4")                   \
+    X(LOCAL_PUT, "INSERT INTO locals(id, sum, rev, body) VALUES(?1, ?2, ?3, ?4) ON"                \
+                 " CONFLICT(id) DO UPDATE SET sum = ?2, rev = ?3, body = ?4")                      \
     X(LOCAL_DELETE, "DELETE FROM locals WHERE id = ?1")                                            \
-    X(LOCALS_UP, "SELECT " DV_SQL_LOCAL_COLUMNS " FROM locals"                                     \
-                 " WHERE id >= ?1 AND id <= ?2 ORDER BY id")                                       \
-    X(LOCALS_DOWN, "SELECT " DV_SQL_LOCAL_COLUMNS " FROM locals"                                   \
-                   " WHERE id >= ?1 AND id <= ?2 ORDER BY id DESC")                                \
-    X(PURGE_PUT, "INSERT INTO purges(purge_seq, sum, uuid, id, revs)"                              \
-                 " VALUES(?1, ?2, ?3, ?4, ?5)")                                                    \
+    X(LOCALS_UP,                                                                                   \
+      "SELECT " DV_SQL_LOCAL_COLUMNS " FROM locals WHERE id >= ?1 AND id <= ?2 ORDER BY id")       \
+    X(LOCALS_DOWN,                                                                                 \
+      "SELECT " DV_SQL_LOCAL_COLUMNS " FROM locals WHERE id >= ?1 AND id <= ?2 ORDER BY id DESC")  \
+    X(LOCALS_AFTER, "SELECT " DV_SQL_LOCAL_COLUMNS " FROM locals WHERE id > ?1 ORDER BY id")       \
+    X(PURGE_PUT, "INSERT INTO purges(purge_seq, sum, uuid, id, revs) VALUES(?1, ?2, ?3, ?4, ?5)")  \
     X(PURGE_GET, "SELECT " DV_SQL_PURGE_COLUMNS " FROM purges WHERE uuid = ?1")                    \
-    X(PURGES_AFTER, "SELECT " DV_SQL_PURGE_COLUMNS " FROM purges"                                  \
-                    " WHERE purge_seq > ?1 ORDER BY purge_seq")                                    \
-    X(PURGES_TRIM, "DELETE FROM purges WHERE purge_seq <= ?1")                                     \
+    X(PURGES_AFTER,                                                                                \
+      "SELECT " DV_SQL_PURGE_COLUMNS " FROM purges WHERE purge_seq > ?1 ORDER BY purge_seq")       \
+    X(PURGES_TRIM, "DELETE FROM purges WHERE purge_seq <= ?1 AND purge_seq IN (SELECT"             \
+                   " purge_seq FROM purges ORDER BY purge_seq LIMIT 16)")                          \
     X(ATT_GET, "SELECT " DV_SQL_ATT_COLUMNS " FROM atts WHERE key = ?1")                           \
     X(ATT_STREAM, "SELECT " DV_SQL_ATT_COLUMNS " FROM atts WHERE n = ?1")                          \
     X(ATT_BEGIN, "INSERT INTO atts(n, owner, chunks, refs) VALUES(?1, ?2, 0, 0)")                  \
     X(ATT_GROW, "UPDATE atts SET chunks = ?2 WHERE n = ?1")                                        \
-    X(ATT_FINISH, "UPDATE atts SET sum = ?2, key = ?3, stored_bytes = ?4, decoded_bytes = ?5,"     \
-                  " md5_stored = ?6, md5_decoded = ?7, owner = NULL WHERE n = ?1")                 \
+    X(ATT_FINISH, "UPDATE atts SET sum = ?2, key = ?3, stored_bytes = ?4, decoded_bytes ="         \
+                  " ?5, md5_stored = ?6, md5_decoded = ?7, owner = NULL WHERE n = ?1")             \
     X(ATT_COUNT, "UPDATE atts SET refs = refs + ?2 WHERE n = ?1")                                  \
     X(ATT_DELETE, "DELETE FROM atts WHERE n = ?1")                                                 \
+    X(ATT_DISOWN, "UPDATE atts SET key = NULL, owner = 0 WHERE n = ?1")                            \
+    X(ATTS_OF_OWNER_DISOWN, "UPDATE atts SET owner = 0 WHERE owner = ?1")                          \
+    X(ATTS_AFTER, "SELECT " DV_SQL_ATT_COLUMNS " FROM atts WHERE n > ?1 ORDER BY n")               \
     X(CHUNK_PUT, "INSERT INTO chunks(at, sum, data) VALUES(?1, ?2, ?3)")                           \
     X(CHUNK_GET, "SELECT sum, data FROM chunks WHERE at = ?1")                                     \
     X(CHUNKS_DELETE, "DELETE FROM chunks WHERE at BETWEEN ?1 AND ?2")                              \
+    X(CHUNK_DELETE_FIRST, "DELETE FROM chunks WHERE at = (SELECT min(at) FROM chunks WHERE"        \
+                          " at BETWEEN ?1 AND ?2)")                                                \
+    X(CHUNKS_AFTER, "SELECT at, sum, data FROM chunks WHERE at > ?1 ORDER BY at")                  \
     X(REF_PUT, "INSERT OR IGNORE INTO att_refs(body, att) VALUES(?1, ?2)")                         \
-    X(REFS_OF, "SELECT r.att, a.refs, a.stored_bytes, a.decoded_bytes FROM att_refs r"             \
-               " JOIN atts a ON a.n = r.att WHERE r.body = ?1")                                    \
+    X(REFS_OF, "SELECT r.att, a.refs, a.stored_bytes, a.decoded_bytes FROM att_refs r JOIN"        \
+               " atts a ON a.n = r.att WHERE r.body = ?1")                                         \
     X(REFS_DELETE, "DELETE FROM att_refs WHERE body = ?1")                                         \
+    X(REFS_AFTER, "SELECT body, att FROM att_refs WHERE body >= ?1 AND (body > ?1 OR att >"        \
+                  " ?2) ORDER BY body, att")                                                       \
     X(KEEP_PUT, "INSERT OR IGNORE INTO att_keeps(att, owner) VALUES(?1, ?2)")                      \
     X(KEEP_DELETE, "DELETE FROM att_keeps WHERE att = ?1 AND owner = ?2")                          \
+    X(KEEP_ANY, "SELECT 1 FROM att_keeps WHERE att = ?1 LIMIT 1")                                  \
     X(KEEPS_OF_ATT_DELETE, "DELETE FROM att_keeps WHERE att = ?1")                                 \
     X(KEEPS_OF_OWNER_DELETE, "DELETE FROM att_keeps WHERE owner = ?1")                             \
-    X(STREAM_OF_OWNER, "SELECT n FROM atts WHERE owner = ?1 ORDER BY n LIMIT 1")                   \
     X(OWNER_GET, "SELECT " DV_SQL_OWNER_COLUMNS " FROM owners WHERE n = ?1")                       \
     X(OWNERS, "SELECT " DV_SQL_OWNER_COLUMNS " FROM owners WHERE n > ?1 ORDER BY n")               \
-    X(OWNER_PUT, "REPLACE INTO owners(n, boot, ns, pid, start, touched_ms)"                        \
-                 " VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                                                \
+    X(OWNER_PUT, "REPLACE INTO owners(n, boot, ns, pid, start, touched_ms) VALUES(?1, ?2,"         \
+                 " ?3, ?4, ?5, ?6)")                                                               \
     X(OWNER_DELETE, "DELETE FROM owners WHERE n = ?1")
 
 enum dv_sql {
