@@ -82,7 +82,7 @@ static void run_probe(struct probe *p, struct dv_world *w)
     ck_assert_int_eq(dv_timer_init(&p->never, w, on_never, p, NULL), 0);
     dv_timer_start(&p->late, 30);
     dv_timer_start(&p->early, 5);
-    dv_timer_start(&p->never, 10);
+    dv_timer_start(&p->never, 60000); /* the first task stops it, however late that is */
     dv_task_init(&p->task, on_task, p);
     dv_task_init(&p->task2, on_task2, p);
     dv_world_post(w, &p->task);
