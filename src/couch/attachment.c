@@ -1,37 +1,12 @@
 /* The small rules of attachments: names, base64, digests, which types compress. */
 #include <strings.h>
 
+#include "base/utf8.h"
 #include "couch/document.h"
-
-static bool is_utf8(struct dv_slice s)
-{
-    const unsigned char *p = (const unsigned char *)s.p, *end = p + s.n;
-
-    while (p < end) {
-        unsigned n = *p < 0x80   ? 0
-                     : *p < 0xc2 ? 9
-                     : *p < 0xe0 ? 1
-                     : *p < 0xf0 ? 2
-                     : *p < 0xf5 ? 3
-                                 : 9;
-        unsigned char low = *p == 0xe0 ? 0xa0 : *p == 0xf0 ? 0x90 : 0x80;
-        unsigned char high = *p == 0xed ? 0x9f : *p == 0xf4 ? 0x8f : 0xbf;
-
-        if ((size_t)(end - p) <= n && n > 0)
-            return false;
-        for (p++; n > 0; n--, p++) {
-            if (n == 9 || *p < low || *p > high)
-                return false;
-            low = 0x80;
-            high = 0xbf;
-        }
-    }
-    return true;
-}
 
 int dv_attachment_name_check(struct dv_slice name, struct dv_err *err)
 {
-    if (!is_utf8(name))
+    if (!dv_utf8_valid(name))
         return dv_err_set(err, DV_EINVAL, "Attachment name is not UTF-8 encoded");
     if (name.n > 0 && *name.p == '_')
         return dv_err_set(err, DV_EINVAL,

@@ -207,18 +207,24 @@ struct dv_change {
 
 struct dv_changes_options {
     uint64_t since;
-    uint64_t limit; /* UINT64_MAX: none */
-    bool descending;
-    bool all_docs; /* style=all_docs; else main_only */
+    uint64_t limit;  /* UINT64_MAX: none */
+    bool descending; /* from the newest; since is not looked at, as in CouchDB */
+    bool all_docs;   /* style=all_docs; else main_only */
     bool include_docs;
+    bool pending;       /* count what follows each change */
     unsigned get_flags; /* for include_docs */
 };
 
 /* Called outside of any transaction; return > 0 to stop (returned), < 0 on error. Slices are
- * borrowed for the call. *last_seq is the seq up to which everything was told. */
+ * borrowed for the call. *last_seq is the seq up to which everything was told: the last change's,
+ * or update_seq when there is nothing more. */
 typedef int dv_change_fn(void *arg, const struct dv_change *change, struct dv_err *err);
 int dv_database_changes(struct dv_database *db, const struct dv_changes_options *opt,
                         dv_change_fn *fn, void *arg, uint64_t *last_seq, struct dv_err *err);
+
+/* How many documents have changed after since. */
+int dv_database_count_changes(struct dv_database *db, uint64_t since, uint64_t *n,
+                              struct dv_err *err);
 
 /* Wait until update_seq is above since, also by another process within 200 ms, or timeout_ms passed
  * (then *changed is false), or dv_database_wake was called. */

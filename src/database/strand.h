@@ -11,7 +11,15 @@
 
 struct dv_pool; /* the threads, shared by all databases */
 int dv_pool_new(unsigned threads, struct dv_pool **pool, struct dv_err *err);
-void dv_pool_free(struct dv_pool *pool); /* waits for what is running; all strands are gone */
+void dv_pool_free(struct dv_pool *pool); /* runs what is queued first; all strands are gone */
+
+/* Something else for these threads to do (reads of a server, say). The caller owns the task, which
+ * is embedded in what it works on, until run() is entered; it may be submitted again from there. */
+struct dv_task {
+    void (*run)(struct dv_task *task);
+    struct dv_task *next; /* private to the pool */
+};
+void dv_pool_submit(struct dv_pool *pool, struct dv_task *task); /* never fails */
 
 struct dv_strand_options {
     size_t max_batches; /* queued at most; 0: 32 */
@@ -33,7 +41,7 @@ int dv_strand_submit(struct dv_strand *s, struct dv_batch *batch, enum dv_commit
 /* As submit, but waits for room. Not on a pool thread. */
 int dv_strand_submit_wait(struct dv_strand *s, struct dv_batch *batch, enum dv_commit commit,
                           dv_strand_fn *done, void *arg, struct dv_err *err);
-int dv_strand_drain(struct dv_strand *s,
-                    struct dv_err *err); /* until everything queued is answered */
+/* Until everything that was queued when it was called is answered. Not on a pool thread. */
+void dv_strand_drain(struct dv_strand *s);
 
 #endif

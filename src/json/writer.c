@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "base/utf8.h"
+
 void dv_json_writer_init(struct dv_json_writer *w, struct dv_buf *out)
 {
     memset(w, 0, sizeof(*w));
@@ -125,22 +127,6 @@ static void add_escape(struct dv_buf *out, unsigned char c)
     }
 }
 
-/* Bytes of the well-formed UTF-8 sequence at p, or 0. */
-static size_t utf8_length(const unsigned char *p, size_t n)
-{
-    size_t len = p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
-
-    if (len == 0 || len > n)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return len;
-}
-
 int dv_json_quote(struct dv_buf *out, struct dv_slice s)
 {
     const unsigned char *p = (const unsigned char *)s.p, *end = p + s.n;
@@ -155,7 +141,7 @@ int dv_json_quote(struct dv_buf *out, struct dv_slice s)
         dv_buf_add(out, from, (size_t)(p - from));
         if (p == end)
             break;
-        len = *p >= 0x80 ? utf8_length(p, (size_t)(end - p)) : 0;
+        len = *p >= 0x80 ? dv_utf8_length(dv_slice(p, (size_t)(end - p))) : 0;
         if (len > 0)
             dv_buf_add(out, p, len);
         else if (*p >= 0x80)

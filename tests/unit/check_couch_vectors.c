@@ -1,16 +1,21 @@
-/* couch: what a real CouchDB did. revs.jsonl: the revision id of every edit, revtrees.jsonl: 400
+/* couch: what a real CouchDB did. revs.jsonl: the revision id of every edit or why it was
+ * refused, and what was read back; revtrees.jsonl: 400
  * trees computed by CouchDB's own key-tree code. */
 #include <openssl/evp.h>
 #include <stdlib.h>
 
+#include "couch/document.h"
 #include "couch/gzip.h"
 #include "couch/revhash.h"
 #include "couch/revtree.h"
 #include "lib/check_main.h"
 #include "lib/jsonl.h"
+#include "json/writer.h"
 
 enum {
-    EDITS = 208,     /* lines of revs.jsonl with a rev */
+    EDITS = 208,     /* lines of revs.jsonl with a rev, */
+    REJECTIONS = 13, /* with an error, */
+    READBACKS = 83,  /* and what the server gave back */
     ATTACHMENTS = 9, /* created ones, whose stored bytes are compared */
     TREES = 400,     /* lines of revtrees.jsonl */
     ATTS_MAX = 8,
@@ -18,7 +23,7 @@ enum {
     TEXT_MAX = 1 << 20,
 };
 
-static size_t edits, attachments;
+static size_t edits, rejections, readbacks, attachments;
 
 /* Revision ids. */
 
@@ -31,34 +36,6 @@ static const unsigned char *md5_of(struct dv_slice digest, struct dv_arena *aren
     ck_assert_int_ge(EVP_DecodeBlock(out, (const unsigned char *)digest.p + 4, (int)digest.n - 4),
                      16);
     return out;
-}
-
-/* What is left of a body once the members with an underscore are out and of equal ones the last
- * stands: what the database stores. */
-static struct dv_slice stored_body(struct dv_slice text, struct dv_arena *arena)
-{
-    struct dv_json *root;
-    struct dv_buf b;
-    struct dv_slice body;
-
-    ck_assert_int_eq(dv_json_tree(text, NULL, arena, &root, NULL), 0);
-    dv_buf_init(&b, TEXT_MAX);
-    dv_buf_add_char(&b, '{');
-    for (const struct dv_json *m = root->first; m; m = m->next) {
-        if (dv_slice_starts(m->key, "_"))
-            continue;
-        if (b.n > 1)
-            dv_buf_add_char(&b, ',');
-        dv_buf_add_char(&b, '"'); /* no key of the recording needs an escape */
-        dv_buf_add_slice(&b, m->key);
-        dv_buf_add_str(&b, "\":");
-        dv_buf_add_slice(&b, m->raw);
-    }
-    dv_buf_add_char(&b, '}');
-    ck_assert_int_eq(b.failed, 0);
-    body = dv_arena_copy(arena, dv_buf_slice(&b));
-    dv_buf_fini(&b);
-    return body;
 }
 
 static size_t read_atts(const struct dv_json *stored, struct dv_revhash_att *atts,
@@ -74,20 +51,79 @@ static size_t read_atts(const struct dv_json *stored, struct dv_revhash_att *att
     return n;
 }
 
-/* put_attachment has no body of its own: it is that of the edit before it. */
-static struct dv_slice body_of(const struct dv_json *line, struct dv_arena *arena)
+/* The document as it was last written. */
+static struct {
+    char body[TEXT_MAX];
+    size_t body_bytes;
+    struct dv_buf meta; /* {"_id":"...","_rev":"..." */
+} last;
+
+static void refused_as_recorded(const struct dv_json *line, int rc, const struct dv_err *err,
+                                size_t number)
 {
-    static char last[TEXT_MAX];
-    static size_t last_bytes;
+    int64_t status;
+
+    ck_assert_msg(rc < 0, "line %zu was taken", number);
+    ck_assert(dv_json_int(jsonl_get(line, "status"), &status));
+    ck_assert_msg(err->http_status == status &&
+                      dv_slice_eq_str(dv_json_str(jsonl_get(line, "error")), err->name) &&
+                      dv_slice_eq_str(dv_json_str(jsonl_get(line, "reason")), err->reason),
+                  "line %zu: %d %s %s", number, err->http_status, err->name, err->reason);
+    rejections++;
+}
+
+/* Take the line's body; put_attachment has none of its own: it is that of the edit before it. False
+ * when it is refused, as it should be. */
+static bool take_body(const struct dv_json *line, struct dv_arena *arena, size_t number)
+{
     const struct dv_json *body = dv_json_get(line, "body");
+    struct dv_document_parser *parser;
+    struct dv_document doc = { 0 };
+    struct dv_err err = { 0 };
+    int rc;
 
-    if (body) {
-        struct dv_slice text = stored_body(dv_json_str(body), arena);
-
-        memcpy(last, text.p, text.n);
-        last_bytes = text.n;
+    if (!body)
+        return true;
+    ck_assert_int_eq(dv_document_parser_new(0, 0, &parser, NULL), 0);
+    rc = dv_document_parse(parser, dv_json_str(body), arena, &doc, &err);
+    dv_document_parser_free(parser);
+    if (dv_json_get(line, "error")) {
+        refused_as_recorded(line, rc, &err, number);
+        return false;
     }
-    return dv_slice(last, last_bytes);
+    ck_assert_msg(rc == 0, "line %zu: %s", number, err.reason);
+    ck_assert_uint_le(doc.body.n, TEXT_MAX);
+    memcpy(last.body, doc.body.p, doc.body.n);
+    last.body_bytes = doc.body.n;
+    return true;
+}
+
+/* What the server answered is the stored body behind _id and _rev. */
+static void check_readback(const struct dv_json *line, struct dv_arena *arena, size_t number)
+{
+    struct dv_json *want, *got;
+    struct dv_buf text;
+
+    dv_buf_init(&text, TEXT_MAX);
+    dv_buf_add_slice(&text, dv_buf_slice(&last.meta));
+    dv_buf_add_str(&text, last.body_bytes > 2 ? "," : "");
+    dv_buf_add(&text, last.body + 1, last.body_bytes - 1);
+    ck_assert_int_eq(dv_json_tree(dv_buf_slice(&text), NULL, arena, &got, NULL), 0);
+    ck_assert_int_eq(dv_json_tree(dv_json_str(jsonl_get(line, "text")), NULL, arena, &want, NULL),
+                     0);
+    ck_assert_msg(dv_json_equal(want, got, DV_JSON_SUBNORMAL_IS_ZERO), "line %zu: %s", number,
+                  dv_buf_cstr(&text));
+    dv_buf_fini(&text);
+    readbacks++;
+}
+
+static void remember(const struct dv_json *line)
+{
+    dv_buf_reset(&last.meta);
+    dv_buf_add_str(&last.meta, "{\"_id\":");
+    dv_json_quote(&last.meta, dv_json_str(jsonl_get(line, "id")));
+    dv_buf_add_str(&last.meta, ",\"_rev\":");
+    dv_json_quote(&last.meta, dv_json_str(jsonl_get(line, "rev")));
 }
 
 static void check_edit(const struct dv_json *line, struct dv_arena *arena, size_t number)
@@ -100,12 +136,16 @@ static void check_edit(const struct dv_json *line, struct dv_arena *arena, size_
     struct dv_err err = { 0 };
     struct dv_buf got;
 
-    if (!rev)
+    if (dv_slice_eq_str(dv_json_str(jsonl_get(line, "kind")), "readback")) {
+        check_readback(line, arena, number);
+        return;
+    }
+    if (!take_body(line, arena, number))
         return;
     edits++;
     if (parent)
         ck_assert_int_eq(dv_rev_parse(dv_json_str(parent), arena, &edit.parent, NULL), 0);
-    edit.body = body_of(line, arena);
+    edit.body = dv_slice(last.body, last.body_bytes);
     edit.n_atts = read_atts(dv_json_get(line, "stored"), atts, arena);
     ck_assert_msg(dv_revhash(&edit, id, &err) == 0, "line %zu: %s", number, err.reason);
     dv_buf_init(&got, 256);
@@ -113,13 +153,18 @@ static void check_edit(const struct dv_json *line, struct dv_arena *arena, size_
     ck_assert_msg(dv_slice_eq(dv_buf_slice(&got), dv_json_str(rev)), "line %zu: %s instead of %.*s",
                   number, dv_buf_cstr(&got), (int)dv_json_str(rev).n, dv_json_str(rev).p);
     dv_buf_fini(&got);
+    remember(line);
 }
 
-START_TEST(every_recorded_edit_gets_couchdbs_revision_id)
+START_TEST(every_recorded_edit_gets_couchdbs_revision_id_or_its_error)
 {
-    edits = 0;
-    jsonl_each("revs.jsonl", check_edit);
+    edits = rejections = readbacks = 0;
+    dv_buf_init(&last.meta, TEXT_MAX);
+    ck_assert_uint_eq(jsonl_each("revs.jsonl", check_edit), EDITS + REJECTIONS + READBACKS);
+    dv_buf_fini(&last.meta);
     ck_assert_uint_eq(edits, EDITS);
+    ck_assert_uint_eq(rejections, REJECTIONS);
+    ck_assert_uint_eq(readbacks, READBACKS);
 }
 END_TEST
 
@@ -323,7 +368,7 @@ int main(void)
     TCase *c = tcase_create("vectors");
 
     tcase_set_timeout(c, 60);
-    tcase_add_test(c, every_recorded_edit_gets_couchdbs_revision_id);
+    tcase_add_test(c, every_recorded_edit_gets_couchdbs_revision_id_or_its_error);
     tcase_add_test(c, every_recorded_attachment_gets_couchdbs_stored_bytes);
     tcase_add_test(c, an_edit_whose_numbers_couchdb_refuses_is_refused);
     tcase_add_test(c, every_recorded_tree_comes_out_as_couchdbs_key_tree);

@@ -50,6 +50,7 @@ static void drop_stemmed(void *arg, const struct dv_revnode *node)
 static int trim_tree(struct dv_txn_backend *t, struct dv_revtree *tree, bool *changed)
 {
     struct dropping d = { .t = t };
+    int stemmed;
 
     for (int32_t i = 0; i < tree->n; i++) {
         struct dv_revnode *node = &tree->nodes[i];
@@ -63,9 +64,10 @@ static int trim_tree(struct dv_txn_backend *t, struct dv_revtree *tree, bool *ch
         node->bytes = 0;
         *changed = true;
     }
-    if (dv_revtree_stem(tree, t->state->revs_limit, drop_stemmed, &d))
+    stemmed = dv_revtree_stem(tree, t->state->revs_limit, drop_stemmed, &d);
+    if (stemmed > 0)
         *changed = true;
-    return d.rc;
+    return stemmed < 0 ? stemmed : d.rc;
 }
 
 static int rewrite_doc(struct compaction *c, struct dv_txn_backend *t, const struct dv_ram_doc *doc,
