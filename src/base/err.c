@@ -57,7 +57,7 @@ static void fill(struct dv_err *err, int code, int status, const char *name, con
     flatten(err->reason);
 }
 
-int dv_err_set(struct dv_err *err, int code, const char *fmt, ...)
+int dv_err_set_(struct dv_err *err, int code, const char *fmt, ...)
 {
     va_list ap;
 
@@ -69,8 +69,8 @@ int dv_err_set(struct dv_err *err, int code, const char *fmt, ...)
     return code;
 }
 
-int dv_err_couch(struct dv_err *err, int code, int http_status, const char *name, const char *fmt,
-                 ...)
+int dv_err_couch_(struct dv_err *err, int code, int http_status, const char *name,
+                  const char *fmt, ...)
 {
     va_list ap;
 
@@ -121,7 +121,7 @@ int dv_err_errno(struct dv_err *err, int sys_errno, const char *fmt, ...)
     return code;
 }
 
-int dv_err_wrap(struct dv_err *err, int code, const char *fmt, ...)
+int dv_err_wrap_(struct dv_err *err, int code, const char *fmt, ...)
 {
     char inner[sizeof(err->context)];
     size_t n;

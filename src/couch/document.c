@@ -274,7 +274,7 @@ static void reset(struct dv_document_parser *p)
 
 static int check_size(struct dv_document_parser *p, struct dv_err *err)
 {
-    const struct dv_document *doc = p->doc;
+    const struct dv_document *doc = &p->doc;
 
     if (p->body.n <= p->max_body_bytes)
         return 0;
@@ -285,13 +285,13 @@ static int check_size(struct dv_document_parser *p, struct dv_err *err)
 int dv_document_parse(struct dv_document_parser *p, struct dv_slice json, struct dv_arena *arena,
                       struct dv_document *out, struct dv_err *err)
 {
-    struct dv_document doc = { 0 };
+    struct dv_slice body;
     int rc;
 
     reset(p);
     p->input = json;
     p->arena = arena;
-    p->doc = &doc;
+    memset(&p->doc, 0, sizeof(p->doc));
     rc = dv_json_reader_feed(p->reader, json, err);
     if (rc == 0)
         rc = dv_json_reader_end(p->reader, err);
@@ -304,9 +304,10 @@ int dv_document_parse(struct dv_document_parser *p, struct dv_slice json, struct
         rc = check_size(p, err);
     if (rc < 0)
         return rc;
-    doc.body = dv_arena_copy(arena, dv_buf_slice(&p->body));
-    if (!doc.body.p)
+    body = dv_arena_copy(arena, dv_buf_slice(&p->body));
+    if (!body.p)
         return dv_err_set(err, DV_ENOMEM, NULL);
-    *out = doc;
+    *out = p->doc;
+    out->body = body;
     return 0;
 }

@@ -37,7 +37,7 @@ struct dv_document_parser {
     uint64_t max_body_bytes;
     struct dv_json_reader *reader;
     struct dv_arena *arena; /* of this document, borrowed */
-    struct dv_document *doc;
+    struct dv_document doc; /* what was gathered so far */
     struct dv_slice input;
     /* the body */
     struct dv_buf body;

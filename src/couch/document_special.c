@@ -111,7 +111,7 @@ void special_begin(struct dv_document_parser *p, struct dv_slice key, uint64_t p
         p->n_ids = 0;
         break;
     case SP_DELETED:
-        p->doc->deleted = false;
+        p->doc.deleted = false;
         break;
     case SP_ATTACHMENTS:
         p->n_atts = 0;
@@ -162,9 +162,9 @@ static int take_id(struct dv_document_parser *p, const struct dv_json_event *ev,
             c->err = bad;
         return 0;
     }
-    p->doc->has_id = true;
-    p->doc->id = dv_arena_copy(p->arena, ev->text);
-    return p->doc->id.p ? 0 : no_memory(err);
+    p->doc.has_id = true;
+    p->doc.id = dv_arena_copy(p->arena, ev->text);
+    return p->doc.id.p ? 0 : no_memory(err);
 }
 
 static int take_rev(struct dv_document_parser *p, const struct dv_json_event *ev,
@@ -194,7 +194,7 @@ static int take_rev(struct dv_document_parser *p, const struct dv_json_event *ev
 static void take_deleted(struct dv_document_parser *p, const struct dv_json_event *ev)
 {
     if (ev->type == DV_JSON_BOOL)
-        p->doc->deleted = ev->boolean;
+        p->doc.deleted = ev->boolean;
     else
         unknown_member(p, DV_SLICE_LIT("_deleted"));
 }
@@ -462,7 +462,7 @@ static int first_complaint(struct dv_document_parser *p, struct dv_err *err)
 
 static int copy_path(struct dv_document_parser *p, struct dv_err *err)
 {
-    struct dv_document *doc = p->doc;
+    struct dv_document *doc = &p->doc;
 
     if (p->revisions_given && p->n_ids > 0) {
         doc->ids = dv_arena_alloc(p->arena, p->n_ids * sizeof(*doc->ids));
@@ -486,7 +486,7 @@ static int copy_path(struct dv_document_parser *p, struct dv_err *err)
 
 int special_finish(struct dv_document_parser *p, struct dv_err *err)
 {
-    struct dv_document *doc = p->doc;
+    struct dv_document *doc = &p->doc;
     int rc = first_complaint(p, err);
 
     if (rc < 0)

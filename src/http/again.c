@@ -100,7 +100,7 @@ static int resolve(struct dv_http_request *r, const char *location, struct dv_bu
 /* The next target is stored without the userinfo that a Location may carry. */
 static int follow(struct dv_http_request *r, struct dv_err *err)
 {
-    struct dv_url from, to;
+    struct dv_url from = { 0 }, to = { 0 };
     struct dv_buf b;
     int rc;
 

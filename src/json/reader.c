@@ -355,7 +355,7 @@ int dv_json_reader_end(struct dv_json_reader *r, struct dv_err *err)
 int dv_json_read(struct dv_slice text, const struct dv_json_limits *limits, dv_json_fn *fn,
                  void *arg, struct dv_err *err)
 {
-    struct dv_json_reader *r;
+    struct dv_json_reader *r = NULL;
     int rc = dv_json_reader_new(limits, fn, arg, &r, err);
 
     if (rc < 0)
