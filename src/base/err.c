@@ -69,8 +69,8 @@ int dv_err_set_(struct dv_err *err, int code, const char *fmt, ...)
     return code;
 }
 
-int dv_err_couch_(struct dv_err *err, int code, int http_status, const char *name,
-                  const char *fmt, ...)
+int dv_err_couch_(struct dv_err *err, int code, int http_status, const char *name, const char *fmt,
+                  ...)
 {
     va_list ap;
 

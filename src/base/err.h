@@ -80,8 +80,8 @@ int dv_err_set_(struct dv_err *err, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* As dv_err_set with CouchDB's own status and name. Returns code. */
-int dv_err_couch_(struct dv_err *err, int code, int http_status, const char *name,
-                  const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+int dv_err_couch_(struct dv_err *err, int code, int http_status, const char *name, const char *fmt,
+                  ...) __attribute__((format(printf, 5, 6)));
 
 /* From errno: ENOSPC/EDQUOT, EROFS/EACCES, ENOMEM, ENOENT get their own code. */
 int dv_err_errno(struct dv_err *err, int sys_errno, const char *fmt, ...)
@@ -95,15 +95,15 @@ int dv_err_wrap_(struct dv_err *err, int code, const char *fmt, ...)
 /* "context: reason" as one line into out (terminated, cut when too long). */
 void dv_err_text(const struct dv_err *err, char *out, size_t out_bytes);
 
-/* The three are used under these names, so that compilers and analyzers see that what comes back is the
- * code that went in, and know a failure for one. */
+/* The three are used under these names, so that compilers and analyzers see that what comes back is
+ * the code that went in, and know a failure for one. */
 static inline int dv_err_same_(int returned, int code)
 {
     (void)returned;
     return code;
 }
 #define dv_err_set(err, code, ...) dv_err_same_(dv_err_set_((err), (code), __VA_ARGS__), (code))
-#define dv_err_couch(err, code, status, name, ...) \
+#define dv_err_couch(err, code, status, name, ...)                                                 \
     dv_err_same_(dv_err_couch_((err), (code), (status), (name), __VA_ARGS__), (code))
 #define dv_err_wrap(err, code, ...) dv_err_same_(dv_err_wrap_((err), (code), __VA_ARGS__), (code))
 
