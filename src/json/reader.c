@@ -3,7 +3,11 @@
  * yajl runs with multiple values allowed, so that one handle serves many documents; that there is
  * exactly one value is counted here. Positions: yajl tells where a token ends; between the end of
  * one event's token and the start of the next only white space, ',' and ':' can stand, so the start
- * is found by skipping those (`cursor`), also over the border of chunks. */
+ * is found by skipping those (`cursor`), also over the border of chunks.
+ *
+ * yajl lexes a token that a chunk's end cuts again from its start with each further chunk, which is
+ * quadratic in a long string. So it never gets to see one: the tail of a chunk waits in `held`
+ * until the token is whole. */
 #include "json/reader.h"
 
 #include <math.h>
@@ -13,10 +17,11 @@
 #include <stdlib.h>
 #include <yajl/yajl_parse.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "json/scan.h"
 
-enum { DEPTH_DEFAULT = 512 };
+enum { DEPTH_DEFAULT = 512, HELD_KEPT = 64 * 1024 };
 
 /* In front of each of yajl's allocations. */
 struct block {
@@ -33,7 +38,8 @@ struct dv_json_reader {
     struct block *blocks; /* all that yajl holds */
     jmp_buf no_memory;
     struct dv_json_scan scan;
-    uint64_t total;        /* bytes of earlier chunks */
+    struct dv_buf held;    /* a cut token, from its start */
+    uint64_t total;        /* bytes yajl has seen before `chunk` */
     uint64_t cursor;       /* where the next token starts, or before the white space ahead of it */
     struct dv_slice chunk; /* in work, borrowed */
     unsigned depth;
@@ -73,11 +79,11 @@ static int emit(struct dv_json_reader *r, enum dv_json_type type, struct dv_slic
     struct dv_json_event ev = { .type = type, .text = text, .boolean = boolean };
     int rc;
 
-    if (used > r->chunk.n)
-        used = r->chunk.n; /* the space that ends the input */
     skip_between(r, used);
     ev.start = r->cursor;
     ev.end = r->total + used;
+    if (ev.start >= r->total)
+        ev.raw = dv_slice(r->chunk.p + (ev.start - r->total), (size_t)(ev.end - ev.start));
     if (type == DV_JSON_OBJECT_END || type == DV_JSON_ARRAY_END)
         r->depth--;
     ev.depth = r->depth;
@@ -112,34 +118,35 @@ static int on_boolean(void *arg, int value)
     return emit(arg, DV_JSON_BOOL, none, value != 0);
 }
 
-/* Only a number with an exponent or hundreds of digits can leave the range of doubles. */
-static bool is_finite(const char *p, size_t n)
+/* Only a number with an exponent or hundreds of digits can leave the range of doubles. 0, DV_EUTF8,
+ * or DV_ENOMEM. */
+static int check_finite(const char *p, size_t n)
 {
+    bool exponent = memchr(p, 'e', n) || memchr(p, 'E', n);
     char small[512], *text = small;
     bool finite;
 
-    if (n < 300 && !memchr(p, 'e', n) && !memchr(p, 'E', n))
-        return true;
-    if (!memchr(p, 'e', n) && !memchr(p, 'E', n) && !memchr(p, '.', n))
-        return true; /* an integer of any size */
+    if (!exponent && (n < 300 || !memchr(p, '.', n)))
+        return 0; /* an integer may be of any size */
     if (n >= sizeof(small))
         text = dv_malloc(n + 1);
     if (!text)
-        return false;
+        return DV_ENOMEM;
     memcpy(text, p, n);
     text[n] = '\0';
     finite = isfinite(strtod(text, NULL)) != 0;
     if (text != small)
         dv_free(text);
-    return finite;
+    return finite ? 0 : DV_EUTF8;
 }
 
 static int on_number(void *arg, const char *p, size_t n)
 {
     struct dv_json_reader *r = arg;
+    int rc = r->limits.any_number ? 0 : check_finite(p, n);
 
-    if (!r->limits.any_number && !is_finite(p, n)) {
-        bad(r);
+    if (rc < 0) {
+        r->code = dv_err_set(r->err, rc, NULL);
         return 0;
     }
     return emit(r, DV_JSON_NUMBER, dv_slice(p, n), false);
@@ -269,6 +276,7 @@ int dv_json_reader_new(const struct dv_json_limits *limits, dv_json_fn *fn, void
     if (!r->limits.depth)
         r->limits.depth = DEPTH_DEFAULT;
     r->fn = fn;
+    dv_buf_init(&r->held, SIZE_MAX / 2); /* the ceilings are the scan's */
     dv_json_reader_reset(r, arg);
     *out = r;
     return 0;
@@ -279,6 +287,7 @@ void dv_json_reader_free(struct dv_json_reader *r)
     if (!r)
         return;
     drop_yajl(r);
+    dv_buf_fini(&r->held);
     dv_free(r);
 }
 
@@ -290,6 +299,9 @@ void dv_json_reader_reset(struct dv_json_reader *r, void *arg)
         drop_yajl(r); /* it remembers an unfinished document */
     r->arg = arg;
     dv_json_scan_init(&r->scan, r->limits.string_bytes);
+    dv_buf_reset(&r->held);
+    if (r->held.capacity > HELD_KEPT)
+        dv_buf_fini(&r->held);
     r->total = r->cursor = 0;
     r->depth = r->values = 0;
     r->code = 0;
@@ -311,6 +323,44 @@ static int parse(struct dv_json_reader *r, struct dv_slice bytes)
     return r->code;
 }
 
+static int parse_piece(struct dv_json_reader *r, struct dv_slice piece)
+{
+    r->chunk = piece;
+    if (parse(r, piece) < 0)
+        return r->code;
+    skip_between(r, piece.n);
+    r->total += piece.n;
+    return 0;
+}
+
+static int hold(struct dv_json_reader *r, struct dv_slice bytes)
+{
+    int rc = dv_buf_add_slice(&r->held, bytes);
+
+    return rc < 0 ? (r->code = dv_err_set(r->err, rc, NULL)) : 0;
+}
+
+/* Up to the token that is still open to yajl, behind what was held before; that token is held. */
+static int take(struct dv_json_reader *r, struct dv_slice bytes)
+{
+    size_t open = dv_json_scan_open(&r->scan);
+    struct dv_slice whole = bytes, tail;
+
+    if (open > bytes.n)
+        return hold(r, bytes); /* it goes on from an earlier chunk */
+    whole.n -= open;
+    tail = dv_slice(bytes.p + whole.n, open);
+    if (r->held.n > 0) {
+        if (hold(r, whole) < 0)
+            return r->code;
+        whole = dv_buf_slice(&r->held);
+    }
+    if (whole.n > 0 && parse_piece(r, whole) < 0)
+        return r->code;
+    dv_buf_reset(&r->held);
+    return open > 0 ? hold(r, tail) : 0;
+}
+
 int dv_json_reader_feed(struct dv_json_reader *r, struct dv_slice bytes, struct dv_err *err)
 {
     enum dv_json_scan_result scan;
@@ -320,7 +370,7 @@ int dv_json_reader_feed(struct dv_json_reader *r, struct dv_slice bytes, struct 
     if (bytes.n == 0)
         return 0;
     r->err = err;
-    if (r->limits.total_bytes && bytes.n > r->limits.total_bytes - r->total)
+    if (r->limits.total_bytes && bytes.n > r->limits.total_bytes - r->total - r->held.n)
         return r->code = dv_err_set(err, DV_ETOOBIG, "JSON is longer than %llu bytes",
                                     (unsigned long long)r->limits.total_bytes);
     scan = dv_json_scan_feed(&r->scan, bytes);
@@ -329,12 +379,7 @@ int dv_json_reader_feed(struct dv_json_reader *r, struct dv_slice bytes, struct 
                                     r->limits.string_bytes);
     if (scan == DV_SCAN_BAD)
         return bad(r);
-    r->chunk = bytes;
-    if (parse(r, bytes) < 0)
-        return r->code;
-    skip_between(r, bytes.n);
-    r->total += bytes.n;
-    return 0;
+    return take(r, bytes);
 }
 
 int dv_json_reader_end(struct dv_json_reader *r, struct dv_err *err)
@@ -344,8 +389,8 @@ int dv_json_reader_end(struct dv_json_reader *r, struct dv_err *err)
     r->err = err;
     if (!dv_json_scan_at_end(&r->scan))
         return bad(r);
-    r->chunk = dv_slice("", 0);
-    if (parse(r, DV_SLICE_LIT(" ")) < 0) /* a number at the end is complete now */
+    /* A number at the end is complete only with a byte behind it. */
+    if (hold(r, DV_SLICE_LIT(" ")) < 0 || parse_piece(r, dv_buf_slice(&r->held)) < 0)
         return r->code;
     if (r->values != 1 || r->depth != 0)
         return bad(r);

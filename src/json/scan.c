@@ -37,6 +37,11 @@ bool dv_json_scan_at_end(const struct dv_json_scan *s)
     return s->state == OUTSIDE;
 }
 
+size_t dv_json_scan_open(const struct dv_json_scan *s)
+{
+    return s->state == OUTSIDE ? s->token : s->token + 1;
+}
+
 static bool begin_utf8(struct dv_json_scan *s, unsigned char c)
 {
     s->utf8_low = 0x80;
@@ -200,12 +205,16 @@ enum dv_json_scan_result dv_json_scan_feed(struct dv_json_scan *s, struct dv_sli
                 return DV_SCAN_BAD;
         } else {
             const unsigned char *from = p;
+            bool closed;
 
             if (s->state == IN_STRING)
                 p = skip_plain(p, end);
             if (p < end && !step(s, *p++))
                 return DV_SCAN_BAD;
-            s->token += (size_t)(p - from);
+            closed = s->state == OUTSIDE;
+            s->token += (size_t)(p - from) - closed; /* the closing quote does not count */
+            if (closed && s->token <= s->token_max)
+                s->token = 0;
         }
         if (s->token > s->token_max)
             return DV_SCAN_LONG;

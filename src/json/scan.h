@@ -24,5 +24,7 @@ void dv_json_scan_init(struct dv_json_scan *s, size_t token_max);
 enum dv_json_scan_result dv_json_scan_feed(struct dv_json_scan *s, struct dv_slice bytes);
 /* Not inside a string. */
 bool dv_json_scan_at_end(const struct dv_json_scan *s);
+/* Bytes of the token that the last chunk left open, its quote included; 0 when none is. */
+size_t dv_json_scan_open(const struct dv_json_scan *s);
 
 #endif

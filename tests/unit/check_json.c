@@ -94,6 +94,8 @@ static int record(void *arg, const struct dv_json_event *ev, struct dv_err *err)
     (void)err;
     dv_buf_printf(&t->out, "%d@%u:%.*s ", (int)ev->type, ev->depth, (int)(ev->end - ev->start),
                   t->input.p + ev->start);
+    ck_assert(
+        dv_slice_eq(ev->raw, dv_slice(t->input.p + ev->start, (size_t)(ev->end - ev->start))));
     return 0;
 }
 
@@ -110,11 +112,13 @@ START_TEST(positions_are_those_of_the_token_however_the_input_is_cut)
 
         dv_buf_init(&t.out, 10000);
         ck_assert_int_eq(dv_json_reader_new(NULL, record, &t, &r, NULL), 0);
-        for (size_t at = 0; at < input.n; at += step)
-            ck_assert_int_eq(
-                dv_json_reader_feed(
-                    r, dv_slice(text + at, step < input.n - at ? step : input.n - at), NULL),
-                0);
+        for (size_t at = 0; at < input.n; at += step) {
+            size_t n = step < input.n - at ? step : input.n - at;
+            char *chunk = dv_memdup(text + at, n); /* gone when the next one comes */
+
+            ck_assert_int_eq(dv_json_reader_feed(r, dv_slice(chunk, n), NULL), 0);
+            dv_free(chunk);
+        }
         ck_assert_int_eq(dv_json_reader_end(r, NULL), 0);
         ck_assert_str_eq(dv_buf_cstr(&t.out), expected);
         dv_json_reader_free(r);
@@ -171,6 +175,76 @@ START_TEST(what_yajl_lets_through_is_refused)
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         ck_assert_msg(dv_json_read(dv_slice_str(good[i]), NULL, ignore, NULL, NULL) == 0,
                       "%s was refused", good[i]);
+}
+END_TEST
+
+/* The code for a string, key or number of `n` bytes where 8 are allowed, however it is cut. */
+static int read_token_of(const char *before, size_t n, const char *behind)
+{
+    struct dv_json_limits limits = { .string_bytes = 8 };
+    struct dv_json_reader *r;
+    struct dv_slice input;
+    char text[100];
+    int whole;
+
+    snprintf(text, sizeof(text), "%s%.*s%s", before, (int)n, "1234567890", behind);
+    input = dv_slice_str(text);
+    ck_assert_int_eq(dv_json_reader_new(&limits, ignore, NULL, &r, NULL), 0);
+    whole = read_in_steps(r, input, input.n);
+    for (size_t step = 1; step < input.n; step++)
+        ck_assert_int_eq(read_in_steps(r, input, step), whole);
+    dv_json_reader_free(r);
+    return whole;
+}
+
+START_TEST(a_token_may_be_exactly_as_long_as_its_ceiling)
+{
+    static const char *const around[][2] = { { "\"", "\"" },
+                                             { "[\"", "\"]" },
+                                             { "", "" },
+                                             { "[", ",1]" },
+                                             { "{\"", "\":1}" },
+                                             { "{\"a\":", "}" },
+                                             { "[\"x\",\"", "\",\"y\"]" } };
+
+    for (size_t i = 0; i < sizeof(around) / sizeof(around[0]); i++) {
+        ck_assert_int_eq(read_token_of(around[i][0], 8, around[i][1]), 0);
+        ck_assert_int_eq(read_token_of(around[i][0], 9, around[i][1]), DV_ETOOBIG);
+    }
+}
+END_TEST
+
+START_TEST(tokens_side_by_side_are_refused_however_they_are_cut)
+{
+    static const char *const bad[] = { "12\"a\"",       "[1\"a\"]",     "\"a\"12",
+                                       "[true\"a\",1]", "[\"a\"\"b\"]", "1 2",
+                                       "12[]",          "[1 2]",        "truefalse" };
+    struct dv_json_reader *r;
+
+    ck_assert_int_eq(dv_json_reader_new(NULL, ignore, NULL, &r, NULL), 0);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        for (size_t step = 1; step < 16; step++)
+            ck_assert_msg(read_in_steps(r, dv_slice_str(bad[i]), step) == DV_EUTF8, "%s", bad[i]);
+    dv_json_reader_free(r);
+}
+END_TEST
+
+START_TEST(a_long_string_in_small_chunks_costs_no_square)
+{
+    /* 4 MB in chunks of 64: lexing it again with each chunk would be 130 GB and run into the time
+     * limit. */
+    enum { BYTES = 4 << 20, CHUNK = 64 };
+    char chunk[CHUNK];
+    struct dv_json_reader *r;
+
+    memset(chunk, 'x', sizeof(chunk));
+    ck_assert_int_eq(dv_json_reader_new(NULL, ignore, NULL, &r, NULL), 0);
+    ck_assert_int_eq(dv_json_reader_feed(r, DV_SLICE_LIT("[\"\\t"), NULL), 0);
+    for (int i = 0; i < BYTES / CHUNK; i++)
+        ck_assert_int_eq(dv_json_reader_feed(r, dv_slice(chunk, CHUNK), NULL), 0);
+    ck_assert_int_eq(dv_json_reader_feed(r, DV_SLICE_LIT("\"]"), NULL), 0);
+    ck_assert_int_eq(dv_json_reader_end(r, NULL), 0);
+    dv_json_reader_free(r);
 }
 END_TEST
 
@@ -366,6 +440,9 @@ int main(void)
     tcase_add_test(t, positions_are_those_of_the_token_however_the_input_is_cut);
     tcase_add_test(t, what_yajl_lets_through_is_refused);
     tcase_add_test(t, each_ceiling_is_kept_and_named);
+    tcase_add_test(t, a_token_may_be_exactly_as_long_as_its_ceiling);
+    tcase_add_test(t, tokens_side_by_side_are_refused_however_they_are_cut);
+    tcase_add_test(t, a_long_string_in_small_chunks_costs_no_square);
     tcase_add_test(t, a_reader_serves_many_documents_also_after_errors);
     tcase_add_test(t, each_failed_allocation_is_an_error_and_nothing_leaks);
     tcase_add_test(t, trees_find_members_and_the_last_duplicate_stands);
