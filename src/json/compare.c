@@ -18,7 +18,7 @@ static bool is_container(const struct dv_json *v)
     return v->kind == DV_JSON_IS_ARRAY || v->kind == DV_JSON_IS_OBJECT;
 }
 
-/* Members in key order, the last of equal keys only. */
+/* Members in key order. */
 static const struct dv_json **sorted_members(const struct dv_json *obj, struct dv_arena *arena,
                                              size_t *n)
 {
@@ -28,8 +28,7 @@ static const struct dv_json **sorted_members(const struct dv_json *obj, struct d
     if (!all)
         return NULL;
     for (const struct dv_json *c = obj->first; c; c = c->next)
-        if (obj->count <= 64 || dv_json_get_slice(obj, c->key) == c)
-            all[count++] = c;
+        all[count++] = c;
     qsort(all, count, sizeof(*all), by_key);
     *n = count;
     return all;

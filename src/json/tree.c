@@ -1,5 +1,11 @@
-/* Builds trees from the reader's events, and looks things up. */
+/* Builds trees from the reader's events, and looks things up. A hostile object of very many members
+ * must cost no square, neither here nor when it is asked for its members: beyond SMALL they are
+ * sorted once, when the object ends. */
 #include "json/tree.h"
+
+#include <stdlib.h>
+
+enum { SMALL = 64 };
 
 struct builder {
     struct dv_arena *arena;
@@ -22,13 +28,12 @@ static void unlink_child(struct dv_json *parent, struct dv_json *before, struct 
     parent->count--;
 }
 
-/* Objects are small where trees are used; but a hostile one must not make this quadratic, so beyond
- * a size duplicates are left in and found from the back by dv_json_get. */
+/* In a large object duplicates stay in until it ends. */
 static void drop_duplicate(struct dv_json *parent, struct dv_slice key)
 {
     struct dv_json *before = NULL;
 
-    if (parent->count > 64)
+    if (parent->count > SMALL)
         return;
     for (struct dv_json *c = parent->first; c; before = c, c = c->next) {
         if (!dv_slice_eq(c->key, key))
@@ -59,11 +64,57 @@ static void add_child(struct builder *b, struct dv_json *node)
     parent->count++;
 }
 
-static int end_container(struct builder *b, const struct dv_json_event *ev)
+static int by_key_then_place(const void *a, const void *b)
+{
+    const struct dv_json *const *x = a, *const *y = b;
+    int c = dv_slice_cmp((*x)->key, (*y)->key);
+
+    return c ? c : (*x)->raw.p < (*y)->raw.p ? -1 : 1;
+}
+
+static void unlink_dropped(struct dv_json *object)
+{
+    struct dv_json *before = NULL, *next;
+
+    for (struct dv_json *c = object->first; c; c = next) {
+        next = c->next;
+        if (c->dropped)
+            unlink_child(object, before, c);
+        else
+            before = c;
+    }
+}
+
+/* Sort the members of a large object; of equal keys the last in the input stands. */
+static int sort_members(struct builder *b, struct dv_json *object)
+{
+    struct dv_json **sorted = dv_arena_alloc(b->arena, object->count * sizeof(struct dv_json *));
+    size_t n = 0, all = object->count;
+
+    if (!sorted)
+        return DV_ENOMEM;
+    for (struct dv_json *c = object->first; c; c = c->next)
+        sorted[n++] = c;
+    qsort(sorted, all, sizeof(struct dv_json *), by_key_then_place);
+    n = 0;
+    for (size_t i = 0; i < all; i++) {
+        sorted[i]->dropped = i + 1 < all && dv_slice_eq(sorted[i]->key, sorted[i + 1]->key);
+        if (!sorted[i]->dropped)
+            sorted[n++] = sorted[i];
+    }
+    if (n < all)
+        unlink_dropped(object);
+    object->by_key = sorted;
+    return 0;
+}
+
+static int end_container(struct builder *b, const struct dv_json_event *ev, struct dv_err *err)
 {
     struct dv_json *node = b->open[--b->depth];
 
     node->raw.n = (size_t)(b->input.p + ev->end - node->raw.p);
+    if (node->kind == DV_JSON_IS_OBJECT && node->count > SMALL && sort_members(b, node) < 0)
+        return dv_err_set(err, DV_ENOMEM, NULL);
     return 0;
 }
 
@@ -95,7 +146,7 @@ static int on_event(void *arg, const struct dv_json_event *ev, struct dv_err *er
     struct dv_json *node;
 
     if (ev->type == DV_JSON_OBJECT_END || ev->type == DV_JSON_ARRAY_END)
-        return end_container(b, ev);
+        return end_container(b, ev, err);
     if (ev->type == DV_JSON_KEY) {
         b->key = dv_arena_copy(b->arena, ev->text);
         return b->key.p ? 0 : dv_err_set(err, DV_ENOMEM, NULL);
@@ -135,16 +186,34 @@ int dv_json_tree(struct dv_slice text, const struct dv_json_limits *limits, stru
     return 0;
 }
 
+static const struct dv_json *search(const struct dv_json *object, struct dv_slice key)
+{
+    size_t low = 0, high = object->count;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int c = dv_slice_cmp(object->by_key[mid]->key, key);
+
+        if (c == 0)
+            return object->by_key[mid];
+        if (c < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return NULL;
+}
+
 const struct dv_json *dv_json_get_slice(const struct dv_json *obj, struct dv_slice key)
 {
-    const struct dv_json *found = NULL;
-
     if (!dv_json_is(obj, DV_JSON_IS_OBJECT))
         return NULL;
+    if (obj->by_key)
+        return search(obj, key);
     for (const struct dv_json *c = obj->first; c; c = c->next)
         if (dv_slice_eq(c->key, key))
-            found = c; /* the last stands */
-    return found;
+            return c;
+    return NULL;
 }
 
 const struct dv_json *dv_json_get(const struct dv_json *obj, const char *key)

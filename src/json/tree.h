@@ -27,6 +27,8 @@ struct dv_json {
     struct dv_json *last;
     struct dv_json *next; /* sibling */
     size_t count;         /* children */
+    struct dv_json **by_key; /* of a large object: its members sorted, for looking up; else NULL */
+    bool dropped;            /* while parsing: a later member has the same key */
 };
 
 enum { DV_JSON_TREE_NODES = 1 << 20 };

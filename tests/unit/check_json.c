@@ -354,6 +354,50 @@ static const char *canonical(const char *text)
     return copy.p;
 }
 
+/* {"k0":0,...} with n members over `keys` different keys, the numbers rising. */
+static void add_object(struct dv_buf *out, int n, int keys)
+{
+    dv_buf_add_char(out, '{');
+    for (int i = 0; i < n; i++)
+        dv_buf_printf(out, "%s\"k%d\":%d", i ? "," : "", i % keys, i);
+    dv_buf_add_char(out, '}');
+}
+
+START_TEST(large_objects_keep_the_last_of_duplicates_and_cost_no_square)
+{
+    struct dv_buf text, once, twice;
+    struct dv_json *t, *u;
+    int64_t v;
+
+    dv_buf_init(&text, 1 << 23);
+    dv_buf_init(&once, 1 << 23);
+    dv_buf_init(&twice, 1 << 23);
+    add_object(&text, 200000, 120000);
+    ck_assert_int_eq(dv_json_tree(dv_buf_slice(&text), NULL, &arena, &t, NULL), 0);
+    ck_assert_uint_eq(t->count, 120000);
+    ck_assert(dv_slice_eq_str(t->first->key, "k80000")); /* the first that has no later double */
+    ck_assert(dv_slice_eq_str(t->last->key, "k79999"));
+    for (int i = 0; i < 200000; i++) {
+        char key[16];
+
+        snprintf(key, sizeof(key), "k%d", i % 120000);
+        ck_assert(dv_json_int(dv_json_get(t, key), &v));
+        ck_assert_int_eq(v % 120000, i % 120000);
+        ck_assert_int_ge(v, i % 120000 < 80000 ? 120000 : 0);
+    }
+    ck_assert_ptr_null(dv_json_get(t, "k120000"));
+    ck_assert_ptr_null(dv_json_get(t, ""));
+    ck_assert_int_eq(dv_json_canonical(t, &arena, &once, NULL), 0);
+    ck_assert_int_eq(dv_json_tree(dv_buf_slice(&once), NULL, &arena, &u, NULL), 0);
+    ck_assert_int_eq(dv_json_canonical(u, &arena, &twice, NULL), 0);
+    ck_assert(dv_slice_eq(dv_buf_slice(&once), dv_buf_slice(&twice)));
+    ck_assert(dv_json_equal(t, u, 0));
+    dv_buf_fini(&text);
+    dv_buf_fini(&once);
+    dv_buf_fini(&twice);
+}
+END_TEST
+
 START_TEST(the_canonical_form_sorts_keys_at_every_level)
 {
     ck_assert_str_eq(
@@ -422,7 +466,7 @@ END_TEST
 
 static void setup(void)
 {
-    dv_arena_init(&arena, 16 << 20);
+    dv_arena_init(&arena, 1 << 28);
 }
 
 static void teardown(void)
@@ -446,6 +490,7 @@ int main(void)
     tcase_add_test(t, a_reader_serves_many_documents_also_after_errors);
     tcase_add_test(t, each_failed_allocation_is_an_error_and_nothing_leaks);
     tcase_add_test(t, trees_find_members_and_the_last_duplicate_stands);
+    tcase_add_test(t, large_objects_keep_the_last_of_duplicates_and_cost_no_square);
     tcase_add_test(t, the_canonical_form_sorts_keys_at_every_level);
     tcase_add_test(t, equality_is_that_of_values);
     tcase_add_test(t, the_writer_puts_commas_and_escapes_where_they_belong);
