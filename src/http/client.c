@@ -18,7 +18,7 @@ int dv_http_new_over(struct dv_world *w, const struct dv_http_options *opt,
     h->transport = transport;
     if (opt)
         h->opt = *opt;
-    h->user_agent = dv_strdup(h->opt.user_agent ? h->opt.user_agent : "divan/" DV_VERSION);
+    h->user_agent = dv_strdup(h->opt.user_agent ? h->opt.user_agent : "divan/" PACKAGE_VERSION);
     if (!h->user_agent) {
         dv_free(h);
         return dv_err_set(err, DV_ENOMEM, NULL);
