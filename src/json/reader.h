@@ -3,9 +3,9 @@
  * Every event carries the byte positions of its token in the whole input, so that a member's value
  * can be taken as a slice of it. Numbers keep their text. What yajl would let through is refused
  * here: lone surrogates in \u escapes, invalid UTF-8, form feeds as white space. Ceilings are the
- * caller's. One value per document; a reader is reset and used again without new allocations. Time is
- * linear in the input however it is cut: a token that a chunk's end cuts is held back until it is
- * whole (its chunk with it, at most string_bytes and one chunk).
+ * caller's. One value per document; a reader is reset and used again without new allocations. Time
+ * is linear in the input however it is cut: a token that a chunk's end cuts is held back until it
+ * is whole (its chunk with it, at most string_bytes and one chunk).
  *
  * Errors: DV_EUTF8 with CouchDB's reason "invalid UTF-8 JSON" for anything that is not JSON,
  * DV_ETOOBIG for a ceiling (the reason names it). Threads: one at a time per reader. */

@@ -25,8 +25,8 @@ struct dv_json {
     struct dv_slice raw;   /* the value as it stands in the input; borrowed from it */
     struct dv_json *first; /* child of an array or object */
     struct dv_json *last;
-    struct dv_json *next; /* sibling */
-    size_t count;         /* children */
+    struct dv_json *next;    /* sibling */
+    size_t count;            /* children */
     struct dv_json **by_key; /* of a large object: its members sorted, for looking up; else NULL */
     bool dropped;            /* while parsing: a later member has the same key */
 };

@@ -18,7 +18,7 @@ static void note(char *out, size_t room, const char *s)
 
 void rig_handle(void *arg, const struct simnet_request *q, struct simnet_answer *a)
 {
-    struct rig_ask *k = &rig_asked[n_asked++];
+    struct rig_ask *k = &rig_asked[rig_n_asked++];
 
     (void)arg;
     note(k->method, sizeof(k->method), q->method);
