@@ -1,5 +1,7 @@
 /* The program: hands argv to the command table of src/cli, nothing else. */
-int main(void)
+#include "cli/cli.h"
+
+int main(int argc, char **argv)
 {
-    return 0;
+    return dv_cli_main(argc, argv);
 }
