@@ -1,4 +1,6 @@
 /* The underscore members of a document, gathered from events while the body is copied past them. */
+#include <stdlib.h>
+
 #include "base/mem.h"
 #include "couch/docid.h"
 #include "couch/document_parser.h"
@@ -280,17 +282,6 @@ static int revisions_event(struct dv_document_parser *p, const struct dv_json_ev
 /* ---- _attachments
  * ----------------------------------------------------------------------------------- */
 
-static void drop_same_name(struct dv_document_parser *p, struct dv_slice name)
-{
-    for (size_t i = 0; i < p->n_atts; i++) {
-        if (!dv_slice_eq(p->atts[i].name, name))
-            continue;
-        memmove(&p->atts[i], &p->atts[i + 1], (p->n_atts - i - 1) * sizeof(*p->atts));
-        p->n_atts--;
-        return;
-    }
-}
-
 static int begin_attachment(struct dv_document_parser *p, const struct dv_json_event *ev,
                             struct dv_err *err)
 {
@@ -301,8 +292,6 @@ static int begin_attachment(struct dv_document_parser *p, const struct dv_json_e
         return no_memory(err);
     if (p->n_atts >= ATTACHMENTS_MAX)
         return dv_err_set(err, DV_ETOOBIG, "document has too many attachments");
-    if (p->n_atts < 1000) /* beyond that a search for each name would be quadratic */
-        drop_same_name(p, name);
     a = &p->atts[p->n_atts++];
     memset(a, 0, sizeof(*a));
     a->name = name;
@@ -326,8 +315,8 @@ static void end_attachment(struct dv_document_parser *p)
 {
     struct dv_doc_att *a = &p->atts[p->n_atts - 1];
 
-    if (!p->in_att) { /* not an object: CouchDB passes over it */
-        p->n_atts--;
+    if (!p->in_att) { /* no object: CouchDB passes over it, but it replaces one of the same name */
+        a->content_type = dv_slice(NULL, 0);
         return;
     }
     p->in_att = false;
@@ -460,6 +449,37 @@ static int first_complaint(struct dv_document_parser *p, struct dv_err *err)
     return first->err.code;
 }
 
+static int by_name_then_place(const void *a, const void *b)
+{
+    const struct dv_doc_att *const *x = a, *const *y = b;
+    int c = dv_slice_cmp((*x)->name, (*y)->name);
+
+    return c ? c : *x < *y ? -1 : 1;
+}
+
+/* Of attachments of one name the last stands, in its own place; then those that are no objects go.
+ */
+static int settle_attachments(struct dv_document_parser *p)
+{
+    struct dv_doc_att **order = dv_calloc(p->n_atts, sizeof(struct dv_doc_att *));
+    size_t n = 0;
+
+    if (!order)
+        return DV_ENOMEM;
+    for (size_t i = 0; i < p->n_atts; i++)
+        order[i] = &p->atts[i];
+    qsort(order, p->n_atts, sizeof(struct dv_doc_att *), by_name_then_place);
+    for (size_t i = 0; i + 1 < p->n_atts; i++)
+        if (dv_slice_eq(order[i]->name, order[i + 1]->name))
+            order[i]->content_type = dv_slice(NULL, 0);
+    dv_free(order);
+    for (size_t i = 0; i < p->n_atts; i++)
+        if (p->atts[i].content_type.p)
+            p->atts[n++] = p->atts[i];
+    p->n_atts = n;
+    return 0;
+}
+
 static int copy_path(struct dv_document_parser *p, struct dv_err *err)
 {
     struct dv_document *doc = &p->doc;
@@ -494,6 +514,8 @@ int special_finish(struct dv_document_parser *p, struct dv_err *err)
     rc = copy_path(p, err);
     if (rc < 0 || p->n_atts == 0)
         return rc;
+    if (settle_attachments(p) < 0)
+        return no_memory(err);
     for (size_t i = 0; i < p->n_atts; i++) {
         rc = dv_attachment_name_check(p->atts[i].name, err);
         if (rc < 0)

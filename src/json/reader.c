@@ -307,6 +307,11 @@ void dv_json_reader_reset(struct dv_json_reader *r, void *arg)
     r->code = 0;
 }
 
+void dv_json_reader_stop(struct dv_json_reader *r, int code)
+{
+    r->code = code;
+}
+
 static int parse(struct dv_json_reader *r, struct dv_slice bytes)
 {
     yajl_status status;

@@ -57,6 +57,9 @@ void dv_json_reader_free(struct dv_json_reader *r); /* NULL is fine */
 int dv_json_reader_feed(struct dv_json_reader *r, struct dv_slice bytes, struct dv_err *err);
 /* The input is over: one whole value must have come. */
 int dv_json_reader_end(struct dv_json_reader *r, struct dv_err *err);
+/* For one who feeds it and failed meanwhile: from now on it answers this code, as after an error.
+ */
+void dv_json_reader_stop(struct dv_json_reader *r, int code);
 /* Ready for another document, with another callback argument. Also after an error. */
 void dv_json_reader_reset(struct dv_json_reader *r, void *arg);
 

@@ -184,6 +184,8 @@ static const unsigned char *scan_outside(struct dv_json_scan *s, const unsigned 
                 return p;
             break;
         case Q:
+            if (s->token > 0)
+                return NULL; /* no JSON; and yajl must see what ends a number with it (reader.c) */
             s->state = IN_STRING;
             s->token = 0;
             return p;

@@ -198,6 +198,28 @@ START_TEST(attachments_are_told_apart)
 }
 END_TEST
 
+START_TEST(of_attachments_of_one_name_the_last_stands)
+{
+    struct dv_buf text;
+
+    ck_assert_int_eq(parse("{\"_attachments\":{\"a\":{\"stub\":true},\"b\":{\"stub\":true},"
+                           "\"a\":7,\"c\":[],\"b\":{\"follows\":true}}}"),
+                     0);
+    ck_assert_uint_eq(doc.n_atts, 1);
+    ck_assert(dv_slice_eq_str(doc.atts[0].name, "b") && doc.atts[0].kind == DV_DOC_ATT_FOLLOWS);
+    dv_buf_init(&text, 1 << 20);
+    dv_buf_add_str(&text, "{\"_attachments\":{");
+    for (int i = 0; i < 3000; i++)
+        dv_buf_printf(&text, "%s\"a%d\":{\"stub\":true,\"revpos\":%d}", i ? "," : "", i % 2000, i);
+    dv_buf_add_str(&text, "}}");
+    ck_assert_int_eq(parse(dv_buf_cstr(&text)), 0);
+    ck_assert_uint_eq(doc.n_atts, 2000);
+    ck_assert(dv_slice_eq_str(doc.atts[0].name, "a1000") && doc.atts[0].revpos == 1000);
+    ck_assert(dv_slice_eq_str(doc.atts[1999].name, "a999") && doc.atts[1999].revpos == 2999);
+    dv_buf_fini(&text);
+}
+END_TEST
+
 START_TEST(a_body_over_the_limit_is_refused_by_its_id)
 {
     struct dv_document_parser *small;
@@ -353,6 +375,7 @@ int main(void)
     tcase_add_test(t, the_recorded_complaints_are_made);
     tcase_add_test(t, revisions_come_from_the_path_or_from_rev_alone);
     tcase_add_test(t, attachments_are_told_apart);
+    tcase_add_test(t, of_attachments_of_one_name_the_last_stands);
     tcase_add_test(t, a_body_over_the_limit_is_refused_by_its_id);
     tcase_add_test(t, every_truncation_is_refused_and_deep_nesting_has_a_ceiling);
     tcase_add_test(t, each_failed_allocation_is_an_error_and_the_parser_goes_on);
