@@ -18,6 +18,7 @@ int dv_parser_init(struct dv_parser *p, struct dv_database *db, struct dv_batch 
 {
     p->db = db;
     p->batch = batch;
+    p->document = NULL;
     dv_buf_init(&p->scratch, MAX_INPUT_BYTES);
     return dv_document_parser_new(db->max_document_bytes, MAX_INPUT_BYTES, &p->document, err);
 }
