@@ -108,6 +108,7 @@ static int parse_userinfo(struct dv_slice info, struct dv_arena *arena, struct d
     if (rc < 0)
         return rc;
     url->has_user = true;
+    url->raw_user = user;
     if (!colon)
         return 0;
     skip(&info, user.n + 1);

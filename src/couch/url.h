@@ -13,6 +13,7 @@ struct dv_url {
     bool https;
     bool has_user, has_password;
     struct dv_slice user, password; /* percent-decoded, in the arena */
+    struct dv_slice raw_user;       /* as it stands in the URL */
     struct dv_slice host;           /* without brackets; lower case is not forced */
     bool ipv6;                      /* host is an IPv6 address (printed in brackets) */
     bool has_port;
