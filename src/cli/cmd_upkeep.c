@@ -35,7 +35,7 @@ static int print_sizes(struct dv_cli *cli, uint64_t before, uint64_t after, stru
 static int compact(struct dv_cli *cli, struct dv_database *db, struct dv_err *err)
 {
     struct dv_compact_options opt = { .cancelled = is_cancelled };
-    struct dv_props before, after;
+    struct dv_props before, after = { .file_bytes = 0 };
     int code = dv_database_props(db, &before, err);
 
     dv_cli_catch_interrupts();

@@ -2,9 +2,10 @@
  *
  * A provisional stream has an owner (a row of `owners`) and no key; a finished attachment has a key
  * (SHA-256 of the stored bytes and encoding, unique) and no owner. A finished one is kept while a
- * body refers to it (`att_refs`, counted in atts.refs) or a living owner keeps it (`att_keeps`);
- * compaction takes the others. Chunk k of stream n is row n << 24 | k, a plain integer key: the
- * chunk's data stays out of the interior pages. */
+ * body refers to it (counted in atts.refs) or a living owner keeps it; compaction takes the others.
+ * Both stand in `att_holds`: a body under its number, an owner under minus its number. Chunk k of
+ * stream n is row n << 24 | k, a plain integer key: the chunk's data stays out of the interior
+ * pages. */
 #include "engine/sqlite/internal.h"
 
 static struct dv_slice key_bytes(const struct dv_att_key *key, unsigned char out[])

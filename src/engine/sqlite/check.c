@@ -149,7 +149,7 @@ static int walk_some(struct dv_sqcheck *c, sqlite3_stmt *st, struct cursor *at,
 int dv_sqcheck_walk(struct dv_sqcheck *c, enum dv_sql which, bool by_id, dv_sqcheck_row_fn *row,
                     struct dv_err *err)
 {
-    struct cursor at = { .by_id = by_id, .numbers = { -1, -1 } };
+    struct cursor at = { .by_id = by_id, .numbers = { 0, 0 } };
     struct dv_err why;
     sqlite3_stmt *st;
     int rc;

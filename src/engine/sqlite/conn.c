@@ -123,7 +123,7 @@ static int set_up(struct dv_sqconn *c, const struct dv_sqconn_options *opt, stru
     /* secure_delete is on in Debian's build: it would write what is deleted once more. */
     snprintf(pragmas, sizeof(pragmas),
              "PRAGMA cell_size_check=1; PRAGMA temp_store=2; PRAGMA secure_delete=0;"
-             "PRAGMA synchronous=1; PRAGMA cache_size=-%zu; PRAGMA journal_size_limit=33554432;"
+             "PRAGMA synchronous=1; PRAGMA cache_size=-%zu; PRAGMA journal_size_limit=16777216;"
              "PRAGMA query_only=%d; PRAGMA foreign_keys=0; PRAGMA recursive_triggers=0;",
              cache / 1024, opt->use != DV_SQCONN_WRITE);
     rc = sqlite3_exec(c->db, pragmas, NULL, NULL, NULL);

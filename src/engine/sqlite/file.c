@@ -133,42 +133,61 @@ static int join(const char *path, const char *suffix, char **out, struct dv_err 
     return 0;
 }
 
-bool dv_sqfile_exists(sqlite3_vfs *vfs, const char *path, const char *suffix)
+int dv_sqfile_exists(sqlite3_vfs *vfs, const char *path, const char *suffix, bool *yes,
+                     struct dv_err *err)
 {
-    char *full = NULL, *name = NULL;
-    int yes = 0;
-
-    if (full_path(vfs, path, &full, NULL) == 0 && join(full, suffix, &name, NULL) == 0)
-        vfs->xAccess(vfs, name, SQLITE_ACCESS_EXISTS, &yes);
-    dv_free(full);
-    dv_free(name);
-    return yes != 0;
-}
-
-/* sqlite3_open_v2 opens the file but neither reads nor locks before the first statement. */
-int dv_sqfile_inspect_path(const char *path, const char *vfs_name, struct dv_sqfile *out,
-                           struct dv_err *err)
-{
-    sqlite3_file *file = NULL;
-    sqlite3_vfs *vfs;
-    sqlite3 *db = NULL;
-    int rc = dv_sqfile_vfs(vfs_name, &vfs, err);
+    char *full, *name;
+    int found = 0;
+    int rc = full_path(vfs, path, &full, err);
 
     if (rc < 0)
         return rc;
-    if (!dv_sqfile_exists(vfs, path, "")) {
-        memset(out, 0, sizeof(*out));
-        return 0;
-    }
+    rc = join(full, suffix, &name, err);
+    dv_free(full);
+    if (rc < 0)
+        return rc;
+    rc = vfs->xAccess(vfs, name, SQLITE_ACCESS_EXISTS, &found);
+    dv_free(name);
+    if (rc)
+        return dv_sq_error(NULL, path, rc, err);
+    *yes = found != 0;
+    return 0;
+}
+
+/* sqlite3_open_v2 opens the file but neither reads nor locks before the first statement. */
+static int inspect_existing(sqlite3_vfs *vfs, const char *path, const char *vfs_name,
+                            struct dv_sqfile *out, struct dv_err *err)
+{
+    sqlite3_file *file = NULL;
+    sqlite3 *db = NULL;
+    bool wal;
+    int rc = dv_sqfile_exists(vfs, path, "-wal", &wal, err);
+
+    if (rc < 0)
+        return rc;
     rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, vfs_name);
     if (rc == SQLITE_OK)
         rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
-    if (rc)
-        rc = dv_sq_error(db, path, rc, err);
-    else
-        rc = dv_sqfile_inspect(file, dv_sqfile_exists(vfs, path, "-wal"), out, err);
+    rc = rc ? dv_sq_error(db, path, rc, err) : dv_sqfile_inspect(file, wal, out, err);
     sqlite3_close(db);
     return rc;
+}
+
+int dv_sqfile_inspect_path(const char *path, const char *vfs_name, struct dv_sqfile *out,
+                           struct dv_err *err)
+{
+    sqlite3_vfs *vfs;
+    bool there;
+    int rc = dv_sqfile_vfs(vfs_name, &vfs, err);
+
+    if (rc == 0)
+        rc = dv_sqfile_exists(vfs, path, "", &there, err);
+    if (rc < 0)
+        return rc;
+    if (there)
+        return inspect_existing(vfs, path, vfs_name, out, err);
+    memset(out, 0, sizeof(*out));
+    return 0;
 }
 
 /* ---- creating ------------------------------------------------------------------------------ */

@@ -51,7 +51,8 @@ int dv_sqfile_inspect(sqlite3_file *file, bool wal, struct dv_sqfile *out, struc
 /* By path; opens and closes it through the VFS. */
 int dv_sqfile_inspect_path(const char *path, const char *vfs, struct dv_sqfile *out,
                            struct dv_err *err);
-bool dv_sqfile_exists(sqlite3_vfs *vfs, const char *path, const char *suffix);
+int dv_sqfile_exists(sqlite3_vfs *vfs, const char *path, const char *suffix, bool *yes,
+                     struct dv_err *err);
 /* Write a whole new database into an empty file so that at any cut it is unfinished or complete.
  * The first DV_SQ_SECTOR_BYTES go last. */
 int dv_sqfile_write_image(sqlite3_vfs *vfs, sqlite3_file *file, const char *path,
@@ -211,7 +212,8 @@ struct dv_store_backend {
     struct dv_sqconn *writer;        /* owned; opened at the first write */
     struct dv_txn_backend write_txn; /* of whoever is served */
     uint64_t owner;                  /* our row of owners, 0 while there is none */
-    struct dv_buf merge_pos;         /* id behind which the next merge of ids_new starts */
+    int log_waits_at;        /* frames in the log when a reader last kept it from being emptied */
+    struct dv_buf merge_pos; /* id behind which the next merge of ids_new starts */
 
     pthread_mutex_t pool_lock;
     struct dv_sqconn *idle[DV_SQ_READERS_MAX]; /* owned */

@@ -16,13 +16,12 @@ static const char *const tables[] = {
     "CREATE TABLE ids(id PRIMARY KEY, seq, deleted) WITHOUT ROWID",
     "CREATE TABLE ids_new(id PRIMARY KEY, seq, deleted) WITHOUT ROWID",
     "CREATE TABLE bodies(ref INTEGER PRIMARY KEY, sum, record)",
-    "CREATE TABLE locals(n INTEGER PRIMARY KEY, id UNIQUE, sum, rev, body)",
+    "CREATE TABLE locals(id PRIMARY KEY, sum, rev, body) WITHOUT ROWID",
     "CREATE TABLE purges(purge_seq INTEGER PRIMARY KEY, sum, uuid UNIQUE, id, revs)",
     ("CREATE TABLE atts(n INTEGER PRIMARY KEY, sum, key UNIQUE, stored_bytes, decoded_bytes,"
      " md5_stored, md5_decoded, refs, owner, chunks)"),
     "CREATE TABLE chunks(at INTEGER PRIMARY KEY, sum, data)",
-    "CREATE TABLE att_refs(body, att, PRIMARY KEY(body, att)) WITHOUT ROWID",
-    "CREATE TABLE att_keeps(att, owner, PRIMARY KEY(att, owner)) WITHOUT ROWID",
+    "CREATE TABLE att_holds(holder, att, PRIMARY KEY(holder, att)) WITHOUT ROWID",
     "CREATE TABLE owners(n INTEGER PRIMARY KEY, boot, ns, pid, start, touched_ms)",
 };
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };

@@ -99,17 +99,17 @@
     X(CHUNK_DELETE_FIRST, "DELETE FROM chunks WHERE at = (SELECT min(at) FROM chunks WHERE"        \
                           " at BETWEEN ?1 AND ?2)")                                                \
     X(CHUNKS_AFTER, "SELECT at, sum, data FROM chunks WHERE at > ?1 ORDER BY at")                  \
-    X(REF_PUT, "INSERT OR IGNORE INTO att_refs(body, att) VALUES(?1, ?2)")                         \
-    X(REFS_OF, "SELECT r.att, a.refs, a.stored_bytes, a.decoded_bytes FROM att_refs r JOIN"        \
-               " atts a ON a.n = r.att WHERE r.body = ?1")                                         \
-    X(REFS_DELETE, "DELETE FROM att_refs WHERE body = ?1")                                         \
-    X(REFS_AFTER, "SELECT body, att FROM att_refs WHERE body >= ?1 AND (body > ?1 OR att >"        \
-                  " ?2) ORDER BY body, att")                                                       \
-    X(KEEP_PUT, "INSERT OR IGNORE INTO att_keeps(att, owner) VALUES(?1, ?2)")                      \
-    X(KEEP_DELETE, "DELETE FROM att_keeps WHERE att = ?1 AND owner = ?2")                          \
-    X(KEEP_ANY, "SELECT 1 FROM att_keeps WHERE att = ?1 LIMIT 1")                                  \
-    X(KEEPS_OF_ATT_DELETE, "DELETE FROM att_keeps WHERE att = ?1")                                 \
-    X(KEEPS_OF_OWNER_DELETE, "DELETE FROM att_keeps WHERE owner = ?1")                             \
+    X(REF_PUT, "INSERT OR IGNORE INTO att_holds(holder, att) VALUES(?1, ?2)")                      \
+    X(REFS_OF, "SELECT r.att, a.refs, a.stored_bytes, a.decoded_bytes FROM att_holds r JOIN"       \
+               " atts a ON a.n = r.att WHERE r.holder = ?1")                                       \
+    X(REFS_DELETE, "DELETE FROM att_holds WHERE holder = ?1")                                      \
+    X(REFS_AFTER, "SELECT holder, att FROM att_holds WHERE holder > 0 AND holder >= ?1 AND"        \
+                  " (holder > ?1 OR att > ?2) ORDER BY holder, att")                               \
+    X(KEEP_PUT, "INSERT OR IGNORE INTO att_holds(holder, att) VALUES(-?2, ?1)")                    \
+    X(KEEP_DELETE, "DELETE FROM att_holds WHERE holder = -?2 AND att = ?1")                        \
+    X(KEEP_ANY, "SELECT 1 FROM att_holds WHERE holder < 0 AND att = ?1 LIMIT 1")                   \
+    X(KEEPS_OF_ATT_DELETE, "DELETE FROM att_holds WHERE holder < 0 AND att = ?1")                  \
+    X(KEEPS_OF_OWNER_DELETE, "DELETE FROM att_holds WHERE holder = -?1")                           \
     X(OWNER_GET, "SELECT " DV_SQL_OWNER_COLUMNS " FROM owners WHERE n = ?1")                       \
     X(OWNERS, "SELECT " DV_SQL_OWNER_COLUMNS " FROM owners WHERE n > ?1 ORDER BY n")               \
     X(OWNER_PUT, "REPLACE INTO owners(n, boot, ns, pid, start, touched_ms) VALUES(?1, ?2,"         \

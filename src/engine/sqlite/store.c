@@ -32,12 +32,16 @@ int dv_sqstore_exists(const char *path, bool *exists, struct dv_err *err)
 int dv_sqstore_check_path(struct dv_store_backend *s, struct dv_err *err)
 {
     struct stat st;
-    bool same;
+    bool same = false;
 
-    if (s->vfs_name)
-        same = dv_sqfile_exists(s->vfs, s->path, "");
-    else
+    if (s->vfs_name) {
+        int rc = dv_sqfile_exists(s->vfs, s->path, "", &same, err);
+
+        if (rc < 0)
+            return rc;
+    } else {
         same = stat(s->path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino;
+    }
     return same ? 0 : dv_err_set(err, DV_EGONE, "%s: was deleted or replaced", s->path);
 }
 
@@ -109,8 +113,10 @@ static int open_watch(struct dv_store_backend *s, struct dv_err *err)
  * so the file is read as it is. */
 static int open_unwritable(struct dv_store_backend *s, int code, struct dv_err *err)
 {
+    bool wal;
+
     if (s->vfs_name || (code != DV_EREADONLY && code != DV_EIO) ||
-        dv_sqfile_exists(s->vfs, s->path, "-wal"))
+        dv_sqfile_exists(s->vfs, s->path, "-wal", &wal, NULL) < 0 || wal)
         return code;
     dv_sqconn_close(s->watch);
     s->watch = NULL;
@@ -162,8 +168,7 @@ static int inspect_for_open(struct dv_store_backend *s, struct dv_err *err)
         s->dev = st.st_dev;
         s->ino = st.st_ino;
     }
-    s->keep_log = s->read_only && dv_sqfile_exists(s->vfs, s->path, "-wal");
-    return 0;
+    return s->read_only ? dv_sqfile_exists(s->vfs, s->path, "-wal", &s->keep_log, err) : 0;
 }
 
 static int open_store(const char *path, const struct dv_store_options *opt,
@@ -316,8 +321,11 @@ static int create_locked(sqlite3_vfs *vfs, sqlite3_file *f, const char *path,
     struct dv_sqfile file;
     unsigned char *image;
     size_t n;
-    int rc = dv_sqfile_inspect(f, dv_sqfile_exists(vfs, path, "-wal"), &file, err);
+    bool wal;
+    int rc = dv_sqfile_exists(vfs, path, "-wal", &wal, err);
 
+    if (rc == 0)
+        rc = dv_sqfile_inspect(f, wal, &file, err);
     if (rc < 0)
         return rc;
     if (file.kind != DV_SQFILE_UNFINISHED)
@@ -397,5 +405,10 @@ int dv_sqstore_create(const char *path, const struct dv_store_options *opt,
         return dv_err_set(err, DV_EEXISTS,
                           "The database could not be created, the file already exists.");
     rc = create_file(vfs, path, opt, err);
-    return rc < 0 ? rc : dv_sqstore_open(path, opt, s, err);
+    if (rc < 0)
+        return rc;
+    rc = dv_sqstore_open(path, opt, s, err);
+    if (rc < 0)
+        dv_sqfile_remove(vfs, path, NULL);
+    return rc;
 }

@@ -5,22 +5,27 @@
  * the next writer goes on while a durable commit waits for the disk.
  *
  * The log: SQLite can start it over only when all of it is in the file and no reader still looks
- * into it. Past LOG_SOFT a commit moves it into the file without waiting; past LOG_HARD it waits
- * for the readers, which are short by contract, at most LOG_WAIT_MS: a reader that never ends slows
- * writers down but does not stop them. */
+ * into it. Past LOG_SOFT a commit, and the end of a read, moves what it can into the file without
+ * waiting. Past LOG_HARD a commit waits for the readers, which are short by contract, once per
+ * LOG_STEP: a reader that never ends slows writers down but does not stop them. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/sqlite/internal.h"
 
 enum {
     FRAME_BYTES = DV_SQ_PAGE_BYTES + 24,
-    LOG_SOFT = (16 << 20) / FRAME_BYTES,
-    LOG_HARD = (28 << 20) / FRAME_BYTES,
+    LOG_SOFT_BYTES = 16 << 20,
+    LOG_SOFT = LOG_SOFT_BYTES / FRAME_BYTES,
+    LOG_HARD = (36 << 20) / FRAME_BYTES,
+    LOG_STEP = (4 << 20) / FRAME_BYTES,
     LOG_WAIT_MS = 1000,
+    LOG_TRY_MS = 20,
 };
 
 int dv_sqtxn_corrupt(struct dv_txn_backend *t, struct dv_err *err, const char *fmt, ...)
@@ -182,14 +187,23 @@ int dv_sqtxn_begin(struct dv_store_backend *s, bool write, struct dv_txn_backend
 /* ---- the log -----------------------------------------------------------------------------------
  */
 
+/* Waits in short attempts: one attempt waits for the slot that one old reader had, while new
+ * readers may take that very slot without need; the next attempt sees that they are new. And SQLite
+ * does not wait for another connection's checkpoint at all. */
 static int checkpoint(struct dv_sqconn *c, int mode, int wait_ms)
 {
+    const struct timespec nap = { 0, 2 * 1000 * 1000L };
+    int64_t end_ms = dv_clock_monotonic_ms() + wait_ms;
     int usual = c->busy_timeout_ms;
-    int frames = 0, moved = 0;
     int rc;
 
-    c->busy_timeout_ms = wait_ms;
-    rc = sqlite3_wal_checkpoint_v2(c->db, NULL, mode, &frames, &moved);
+    c->busy_timeout_ms = wait_ms < LOG_TRY_MS ? wait_ms : LOG_TRY_MS;
+    for (;;) {
+        rc = sqlite3_wal_checkpoint_v2(c->db, NULL, mode, NULL, NULL);
+        if (rc != SQLITE_BUSY || dv_clock_monotonic_ms() >= end_ms)
+            break;
+        nanosleep(&nap, NULL);
+    }
     c->busy_timeout_ms = usual;
     return rc;
 }
@@ -202,10 +216,33 @@ static void bound_log(struct dv_store_backend *s)
 
     if (c->wal_frames < LOG_SOFT)
         return;
-    rc = c->wal_frames < LOG_HARD ? checkpoint(c, SQLITE_CHECKPOINT_PASSIVE, 0)
-                                  : checkpoint(c, SQLITE_CHECKPOINT_RESTART, LOG_WAIT_MS);
+    if (c->wal_frames < s->log_waits_at)
+        s->log_waits_at = 0; /* it was started over */
+    if (c->wal_frames < LOG_HARD || c->wal_frames < s->log_waits_at + LOG_STEP) {
+        rc = checkpoint(c, SQLITE_CHECKPOINT_PASSIVE, 0);
+    } else {
+        rc = checkpoint(c, SQLITE_CHECKPOINT_RESTART, LOG_WAIT_MS);
+        if (rc == SQLITE_BUSY)
+            s->log_waits_at = c->wal_frames;
+    }
     if (rc != SQLITE_OK && rc != SQLITE_BUSY)
         dv_log(DV_LOG_WARN, "%s: moving the log into the file: %s", s->path, sqlite3_errstr(rc));
+}
+
+/* This reader may be what kept the log from being moved, or what a writer waits for right now. The
+ * log's size is what it once was: after it was started over SQLite cuts it to LOG_SOFT_BYTES
+ * (journal_size_limit). */
+static void bound_log_after_read(struct dv_store_backend *s, struct dv_sqconn *c)
+{
+    sqlite3_file *log = NULL;
+    sqlite3_int64 bytes = 0;
+
+    if (s->read_only)
+        return;
+    if (sqlite3_file_control(c->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK &&
+        log && log->pMethods && log->pMethods->xFileSize(log, &bytes) == SQLITE_OK &&
+        bytes > LOG_SOFT_BYTES + LOG_SOFT_BYTES / 2)
+        checkpoint(c, SQLITE_CHECKPOINT_PASSIVE, LOG_TRY_MS);
 }
 
 int dv_sqtxn_empty_log(struct dv_store_backend *s, struct dv_err *err)
@@ -267,6 +304,7 @@ static void finish(struct dv_txn_backend *t)
     if (t->write) {
         end_turn(s);
     } else {
+        bound_log_after_read(s, t->conn);
         give_reader(s, t->conn);
         dv_free(t);
     }
