@@ -17,8 +17,10 @@ static const char marker[] = "divan: the creation of this database was not finis
 int dv_sqfile_vfs(const char *name, sqlite3_vfs **vfs, struct dv_err *err)
 {
     sqlite3_vfs *found;
-    int rc = sqlite3_initialize();
+    int rc;
 
+    dv_sqmemory_init();
+    rc = sqlite3_initialize();
     if (rc)
         return dv_sq_error(NULL, "sqlite", rc, err);
     found = sqlite3_vfs_find(name);

@@ -30,6 +30,9 @@ enum {
     DV_SQ_BLOB_MAX = 1000 * 1000 * 1000,
 };
 
+/* Before SQLite's first use; any number of times, any thread (memory.c). */
+void dv_sqmemory_init(void);
+
 /* ---- files (file.c) ------------------------------------------------------------------ */
 
 enum dv_sqfile_kind {
