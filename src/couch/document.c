@@ -151,7 +151,7 @@ static int end_object(struct dv_document_parser *p)
 
     if (n > PAIRWISE_MAX)
         rc = mark_sorted(&p->members[l->first_member], n, &marked);
-    else
+    else if (n > 0)
         marked = mark_pairwise(&p->members[l->first_member], n);
     if (rc < 0)
         return rc;
