@@ -22,6 +22,8 @@ bool dv_dbname_is_system(struct dv_slice name)
                                           "_nodes", "_replicator",     "_users" };
     size_t last = name.n;
 
+    if (name.n == 0)
+        return false;
     while (last > 0 && name.p[last - 1] != '/')
         last--;
     if (last > 0 && !is_plain_name(dv_slice(name.p, last - 1)))

@@ -136,7 +136,7 @@ static int on_header(struct dv_attempt *a, struct dv_slice name, struct dv_slice
 
 const char *dv_http_header_value(const struct dv_http_request *r, const char *name)
 {
-    const char *p = r->headers.p, *end = r->headers.p + r->headers.n;
+    const char *p = r->headers.p, *end = p ? p + r->headers.n : NULL;
 
     while (p && p < end) {
         const char *value = p + strlen(p) + 1;

@@ -8,7 +8,7 @@ tool=$(command -v clang-tidy-14 || command -v clang-tidy) || {
     exit 1
 }
 if [ $# -gt 0 ]; then
-    out=$("$tool" --quiet "$@" -- -std=c11 -D_GNU_SOURCE -Isrc -I. '-DPACKAGE_VERSION="lint"' \
+    out=$("$tool" --quiet "$@" -- -std=c11 -D_GNU_SOURCE -Isrc -I. '-DDV_VERSION="lint"' \
         2>/dev/null)
     status=$?
     [ -z "$out" ] || printf '%s\n' "$out"
