@@ -19,6 +19,12 @@ list_files()
     done
 }
 
+# list_product: the C sources of the rooms.
+list_product()
+{
+    list_files '*.c' | grep -E '^(src|filters|checkpoints)/'
+}
+
 # list_scripts: every shell script, by suffix or by its first line.
 list_scripts()
 {

@@ -31,7 +31,9 @@ FNR == 1 {
     split(path, part, "/")
     # src/main.c stands above all rooms; tests and bench may look at everything.
     room = part[1] == "src" && part[3] != "" ? part[2] : ""
-    product = part[1] == "src"
+    if (part[1] == "filters" || part[1] == "checkpoints")
+        room = part[1]
+    product = part[1] == "src" || room != ""
     if (room != "" && !(room in rank))
         complain("src/" room " has no place in tests/lint/includes.awk")
 }

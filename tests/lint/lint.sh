@@ -37,9 +37,9 @@ run_shellcheck()
 
 run_cppcheck()
 {
-    list_files '*.c' | grep '^src/' | xargs cppcheck --quiet --error-exitcode=1 --std=c11 \
+    list_product | xargs cppcheck --quiet --error-exitcode=1 --std=c11 \
         --enable=warning,portability --inline-suppr --suppress=missingIncludeSystem --suppress=autoVariables \
-        -j "$(nproc)" -D_GNU_SOURCE -DDV_VERSION='"lint"' -Isrc -I.
+        -j "$(nproc)" -D_GNU_SOURCE -DPACKAGE_VERSION='"lint"' -Isrc -I.
 }
 
 over_sources()

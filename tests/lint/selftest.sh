@@ -7,7 +7,7 @@ here=$PWD
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp" || exit 1
-mkdir -p src/base src/json src/couch src/engine src/database src/attic
+mkdir -p checkpoints src/base src/json src/couch src/engine src/database src/attic
 failures=0
 
 # expect caught|clean SCRIPT FILE INCLUDE-LINE
@@ -36,6 +36,9 @@ expect caught includes.awk src/engine/b.c '#include <curl/curl.h>'
 expect caught includes.awk src/database/b.c '#include <sqlite3.h>'
 expect caught includes.awk src/base/b.c '#include "lib/check_main.h"'
 expect caught includes.awk src/base/c.c '#include "../json/reader.h"'
+expect clean includes.awk checkpoints/a.c '#include "database/database.h"'
+expect caught includes.awk checkpoints/b.c '#include "cli/cli.h"'
+expect caught includes.awk src/database/c.c '#include "checkpoints/history.h"'
 expect caught includes.awk src/attic/a.c '#include "base/err.h"'
 
 # function_of N: a function whose braces are N lines apart, counted with them.

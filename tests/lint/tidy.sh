@@ -8,11 +8,11 @@ tool=$(command -v clang-tidy-14 || command -v clang-tidy) || {
     exit 1
 }
 if [ $# -gt 0 ]; then
-    out=$("$tool" --quiet "$@" -- -std=c11 -D_GNU_SOURCE -Isrc -I. '-DDV_VERSION="lint"' \
+    out=$("$tool" --quiet "$@" -- -std=c11 -D_GNU_SOURCE -Isrc -I. '-DPACKAGE_VERSION="lint"' \
         2>/dev/null)
     status=$?
     [ -z "$out" ] || printf '%s\n' "$out"
     exit $status
 fi
 # One process for a few files each, by calling this script again.
-list_files '*.c' | grep '^src/' | xargs -P "$(nproc)" -n 4 tests/lint/tidy.sh
+list_product | xargs -P "$(nproc)" -n 4 tests/lint/tidy.sh

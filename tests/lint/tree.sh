@@ -11,7 +11,7 @@ complain()
     status=1
 }
 
-for folder in src/*/ tests/ bench/ docs/ packaging/ examples/*/; do
+for folder in src/*/ filters/ checkpoints/ tests/ bench/ docs/ packaging/ examples/*/; do
     [ -d "$folder" ] || continue
     if [ ! -f "$folder/README.md" ]; then
         complain "${folder}: has no README.md"
