@@ -1,10 +1,10 @@
-/* See docs_in.h. The window holds what was read and not yet handed on: it begins at `window_at` of
- * the whole input, where a line, or a document of the array, begins. */
+/* See docs_in.h. The window holds what was read and not yet handed on; of lines it begins where
+ * one begins. */
 #include "cli/docs_in.h"
 
-#include "json/reader.h"
+#include "json/split.h"
 
-enum { STEP_BYTES = 64 * 1024 };
+enum { STEP_BYTES = 64 * 1024, DEPTH_MAX = 1024 + 2 };
 
 /* One document with attachments inline; as for `doc put`. */
 #define WINDOW_BYTES_MAX ((size_t)256 << 20)
@@ -14,14 +14,7 @@ struct docs_in {
     dv_doc_in_fn *fn;
     void *arg;
     struct dv_buf window;
-    uint64_t window_at;
-    /* of {"docs":[...]} alone */
     bool replicated;
-    bool in_docs;   /* between the brackets */
-    bool docs_next; /* the key "docs" came */
-    bool new_edits_next;
-    bool in_value;     /* between the braces of a document */
-    uint64_t value_at; /* where it begins */
 };
 
 static int read_step(struct docs_in *d, size_t *got, struct dv_err *err)
@@ -37,13 +30,6 @@ static int read_step(struct docs_in *d, size_t *got, struct dv_err *err)
                ? dv_err_set(err, DV_ETOOBIG, "%s holds a document of more than %zu MiB",
                             d->in->name, WINDOW_BYTES_MAX >> 20)
                : dv_err_set(err, d->window.failed, "no memory for a document");
-}
-
-static void drop_window(struct docs_in *d, size_t n)
-{
-    memmove(d->window.p, d->window.p + n, d->window.n - n);
-    d->window.n -= n;
-    d->window_at += n;
 }
 
 /* ---- lines ------------------------------------------------------------------------------ */
@@ -83,7 +69,8 @@ static int give_lines(struct docs_in *d, size_t from, struct dv_err *err)
         code = give_line(d, dv_slice(d->window.p + begin, from - begin), err);
         begin = from;
     }
-    drop_window(d, begin);
+    memmove(d->window.p, d->window.p + begin, d->window.n - begin);
+    d->window.n -= begin;
     return code;
 }
 
@@ -103,77 +90,58 @@ static int read_lines(struct docs_in *d, struct dv_err *err)
 
 /* ---- {"docs":[...]} --------------------------------------------------------------------- */
 
-static int take_member(struct docs_in *d, const struct dv_json_event *ev, struct dv_err *err)
-{
-    if (ev->type == DV_JSON_KEY) {
-        d->docs_next = dv_slice_eq_str(ev->text, "docs");
-        d->new_edits_next = dv_slice_eq_str(ev->text, "new_edits");
-        return d->docs_next || d->new_edits_next
-                   ? 0
-                   : dv_err_set(err, DV_EINVAL, "a member that is not known beside \"docs\"");
-    }
-    if (d->new_edits_next)
-        return ev->type == DV_JSON_BOOL && ev->boolean == !d->replicated
-                   ? 0
-                   : dv_err_set(err, DV_EINVAL, "\"new_edits\":false and --replicated go together");
-    if (ev->type == DV_JSON_ARRAY_END)
-        d->in_docs = false;
-    else if (d->docs_next && ev->type == DV_JSON_ARRAY)
-        d->in_docs = true;
-    else
-        return dv_err_set(err, DV_EINVAL, "\"docs\" must be an array");
-    return 0;
-}
-
-static int give_value(struct docs_in *d, uint64_t start, uint64_t end, struct dv_err *err)
-{
-    d->in_value = false;
-    return d->fn(d->arg, dv_slice(d->window.p + (start - d->window_at), end - start), err);
-}
-
-static int take_event(void *arg, const struct dv_json_event *ev, struct dv_err *err)
+static int take_element(void *arg, struct dv_slice key, struct dv_slice value, struct dv_err *err)
 {
     struct docs_in *d = arg;
 
-    if (ev->depth == 1)
-        return take_member(d, ev, err);
-    if (ev->depth != 2 || !d->in_docs)
-        return 0;
-    if (ev->type == DV_JSON_OBJECT || ev->type == DV_JSON_ARRAY) {
-        d->in_value = true;
-        d->value_at = ev->start;
-        return 0;
-    }
-    if (ev->type == DV_JSON_OBJECT_END || ev->type == DV_JSON_ARRAY_END)
-        return give_value(d, d->value_at, ev->end, err);
-    return give_value(d, ev->start, ev->end, err);
+    (void)key;
+    return d->fn(d->arg, value, err);
 }
 
-static int feed_steps(struct docs_in *d, struct dv_json_reader *reader, struct dv_err *err)
+/* What is said beside the documents must not be overlooked, since they are stored as they come. */
+static int take_member(void *arg, struct dv_slice key, struct dv_slice value, struct dv_err *err)
 {
+    const struct docs_in *d = arg;
+
+    if (dv_slice_eq_str(key, "docs"))
+        return dv_err_set(err, DV_EINVAL, "`docs` parameter must be an array.");
+    if (!dv_slice_eq_str(key, "new_edits"))
+        return dv_err_set(err, DV_EINVAL, "a member beside \"docs\" that is not known");
+    if (!dv_slice_eq_str(value, d->replicated ? "false" : "true"))
+        return dv_err_set(err, DV_EINVAL, "\"new_edits\":false and --replicated go together");
+    return 0;
+}
+
+static int feed_array(struct docs_in *d, struct dv_json_split *split, struct dv_err *err)
+{
+    bool seen;
+    int code = dv_json_split_feed(split, dv_buf_slice(&d->window), err);
     size_t got = d->window.n;
-    int code = 0;
 
     while (code == 0 && got > 0) {
-        code = dv_json_reader_feed(reader, dv_slice(d->window.p + d->window.n - got, got), err);
+        dv_buf_reset(&d->window);
+        code = read_step(d, &got, err);
         if (code == 0)
-            drop_window(d, d->in_value ? (size_t)(d->value_at - d->window_at) : d->window.n);
-        if (code == 0)
-            code = read_step(d, &got, err);
+            code = dv_json_split_feed(split, dv_buf_slice(&d->window), err);
     }
-    return code == 0 ? dv_json_reader_end(reader, err) : code;
+    return code == 0 ? dv_json_split_end(split, &seen, err) : code;
 }
 
 static int read_array(struct docs_in *d, struct dv_err *err)
 {
-    static const struct dv_json_limits limits = { .depth = 0 };
-    struct dv_json_reader *reader;
-    int code = dv_json_reader_new(&limits, take_event, d, &reader, err);
+    struct dv_json_split_options options = { .limits = { .depth = DEPTH_MAX },
+                                             .array = "docs",
+                                             .item_bytes = WINDOW_BYTES_MAX,
+                                             .element = take_element,
+                                             .member = take_member,
+                                             .arg = d };
+    struct dv_json_split *split;
+    int code = dv_json_split_new(&options, &split, err);
 
     if (code < 0)
         return code;
-    code = feed_steps(d, reader, err);
-    dv_json_reader_free(reader);
+    code = feed_array(d, split, err);
+    dv_json_split_free(split);
     return code;
 }
 

@@ -6,11 +6,10 @@
 
 #include "cli/input.h"
 
-/* The bytes of one document, borrowed for the call. Nonzero ends the reading with that value. */
+/* The bytes of one document, borrowed for the call. Below 0 ends the reading with that code. */
 typedef int dv_doc_in_fn(void *arg, struct dv_slice json, struct dv_err *err);
 
-/* What comes back besides DV_E... is what fn returned. Members beside "docs" are refused, but
- * "new_edits" when it agrees with `replicated`. */
+/* Members beside "docs" are refused, but "new_edits" when it agrees with `replicated`. */
 int dv_docs_in_read(struct dv_input *in, bool replicated, dv_doc_in_fn *fn, void *arg,
                     struct dv_err *err);
 
