@@ -41,6 +41,8 @@ static int code_of(sqlite3 *db, int rc)
     case SQLITE_TOOBIG:
         return DV_ETOOBIG;
     case SQLITE_CANTOPEN:
+        if (sys == ENOSPC || sys == EDQUOT)
+            return DV_EFULL;
         return sys == EACCES || sys == EROFS || sys == EPERM ? DV_EREADONLY : DV_EIO;
     case SQLITE_IOERR:
         if (rc == SQLITE_IOERR_NOMEM)

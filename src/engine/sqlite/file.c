@@ -216,6 +216,8 @@ static int sync_folder(sqlite3_vfs *vfs, const char *full, struct dv_err *err)
             f->pMethods->xClose(f);
         if (rc == SQLITE_OK)
             rc = vfs->xDelete(vfs, name, 1);
+        if ((rc & 0xff) == SQLITE_CANTOPEN && vfs->xGetLastError(vfs, 0, NULL) == ENOSPC)
+            rc = SQLITE_FULL;
         rc = rc ? dv_sq_error(NULL, full, rc, err) : 0;
         sqlite3_free_filename((char *)made);
     }
