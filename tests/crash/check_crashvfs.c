@@ -189,7 +189,7 @@ static const struct ordeal needed[] = {
     { .journal = "delete", .skip = 1u << CRASH_SYNC_JOURNAL },
     { .journal = "delete", .skip = 1u << CRASH_SYNC_JOURNAL_NAME },
     { .journal = "delete", .skip = 1u << CRASH_SYNC_DB_MORE },
-    { .journal = "delete", .skip = 1u << CRASH_SYNC_DELETE },
+    { .journal = "delete", .skip = 1u << CRASH_SYNC_DELETE_JOURNAL },
 };
 enum { NEEDED = sizeof(needed) / sizeof(needed[0]) };
 

@@ -11,6 +11,7 @@ static uint64_t count, crash_at;
 static bool stopped;
 static unsigned left_out;
 static uint64_t syncs[CRASH_SYNCS];
+static uint64_t sync_at[CRASH_SYNCS][CRASH_SYNC_LOG];
 static struct {
     enum crash_fail what;
     uint64_t left; /* operations it is about until it fires */
@@ -33,7 +34,7 @@ static bool is_about(enum crash_fail what, enum crash_deed deed)
 {
     switch (what) {
     case CRASH_FAIL_FULL:
-        return deed == CRASH_DEED_CREATE || deed == CRASH_DEED_WRITE || deed == CRASH_DEED_TRUNCATE;
+        return deed == CRASH_DEED_CREATE || deed == CRASH_DEED_WRITE;
     case CRASH_FAIL_SHORT:
         return deed == CRASH_DEED_WRITE;
     case CRASH_FAIL_WRITE:
@@ -74,6 +75,8 @@ bool crashgate_pass(enum crash_deed deed, enum crash_fail *fail)
 
 bool crashgate_sync(enum crash_sync which)
 {
+    if (syncs[which] < CRASH_SYNC_LOG)
+        sync_at[which][syncs[which]] = count;
     syncs[which]++;
     return !(left_out & 1u << which);
 }
@@ -143,6 +146,16 @@ uint64_t crashvfs_syncs(enum crash_sync which)
     return n;
 }
 
+uint64_t crashvfs_sync_at(enum crash_sync which, uint64_t k)
+{
+    uint64_t n;
+
+    crashgate_enter();
+    n = k < syncs[which] && k < CRASH_SYNC_LOG ? sync_at[which][k] : 0;
+    crashgate_leave(0);
+    return n;
+}
+
 const char *crashvfs_sync_name(enum crash_sync which)
 {
     static const char *const names[CRASH_SYNCS] = {
@@ -157,7 +170,9 @@ const char *crashvfs_sync_name(enum crash_sync which)
         [CRASH_SYNC_JOURNAL] = "rollback journal",
         [CRASH_SYNC_LOG_NAME] = "folder after the log's first",
         [CRASH_SYNC_JOURNAL_NAME] = "folder after the journal's first",
-        [CRASH_SYNC_DELETE] = "folder after a deletion",
+        [CRASH_SYNC_DELETE_DB] = "folder after the database's deletion",
+        [CRASH_SYNC_DELETE_LOG] = "folder after the log's deletion",
+        [CRASH_SYNC_DELETE_JOURNAL] = "folder after a journal's deletion",
     };
 
     return names[which];

@@ -136,12 +136,13 @@ static bool is_checkpointing(const struct handle *db)
     return false;
 }
 
+/* A truncation before it is part of starting over. */
 static bool only_head_changed(const struct crash_node *f)
 {
     for (size_t i = 0; i < f->n_changes; i++)
-        if (!f->changes[i].bytes || f->changes[i].at + f->changes[i].n > LOG_HEAD_BYTES)
+        if (f->changes[i].bytes && f->changes[i].at + f->changes[i].n > LOG_HEAD_BYTES)
             return false;
-    return f->n_changes > 0;
+    return f->n_changes > 0 && f->changes[f->n_changes - 1].bytes;
 }
 
 static enum crash_sync class_of(const struct handle *h)
@@ -376,6 +377,15 @@ static int vfs_open(sqlite3_vfs *v, const char *name, sqlite3_file *file, int fl
     return crashgate_leave(SQLITE_OK);
 }
 
+static enum crash_sync class_of_deletion(const char *name)
+{
+    const char *dash = strrchr(name, '-');
+
+    if (dash && strcmp(dash, "-wal") == 0)
+        return CRASH_SYNC_DELETE_LOG;
+    return dash && strcmp(dash, "-journal") == 0 ? CRASH_SYNC_DELETE_JOURNAL : CRASH_SYNC_DELETE_DB;
+}
+
 static int vfs_delete(sqlite3_vfs *v, const char *name, int and_sync)
 {
     enum crash_fail fail;
@@ -389,7 +399,7 @@ static int vfs_delete(sqlite3_vfs *v, const char *name, int and_sync)
     if (!crashgate_pass(CRASH_DEED_DELETE, &fail) || fail)
         return crashgate_leave(SQLITE_IOERR_DELETE);
     crashdisk_unlink(disk, name);
-    return crashgate_leave(and_sync ? sync_folder(name, CRASH_SYNC_DELETE) : SQLITE_OK);
+    return crashgate_leave(and_sync ? sync_folder(name, class_of_deletion(name)) : SQLITE_OK);
 }
 
 static int vfs_access(sqlite3_vfs *v, const char *name, int flags, int *yes)

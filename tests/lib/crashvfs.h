@@ -27,16 +27,20 @@ enum crash_sync {
     CRASH_SYNC_DB_2,     /* ... since the file is there */
     CRASH_SYNC_DB_3,
     CRASH_SYNC_DB_MORE,
-    CRASH_SYNC_JOURNAL,      /* a rollback journal */
-    CRASH_SYNC_LOG_NAME,     /* the folder, at the first sync of a log */
-    CRASH_SYNC_JOURNAL_NAME, /* the folder, at the first sync of a rollback journal */
-    CRASH_SYNC_DELETE,       /* the folder, after xDelete */
+    CRASH_SYNC_JOURNAL,        /* a rollback journal */
+    CRASH_SYNC_LOG_NAME,       /* the folder, at the first sync of a log */
+    CRASH_SYNC_JOURNAL_NAME,   /* the folder, at the first sync of a rollback journal */
+    CRASH_SYNC_DELETE_DB,      /* the folder, after xDelete of a database, */
+    CRASH_SYNC_DELETE_LOG,     /* of a log, */
+    CRASH_SYNC_DELETE_JOURNAL, /* of a rollback journal: what a VFS offers as a folder's sync */
     CRASH_SYNCS
 };
 
+enum { CRASH_SYNC_LOG = 200 };
+
 enum crash_fail {
     CRASH_FAIL_NONE,
-    CRASH_FAIL_FULL,  /* create, write, truncate: nothing is done, disk full */
+    CRASH_FAIL_FULL,  /* create, write: nothing is done, disk full */
     CRASH_FAIL_SHORT, /* write: the first half is done, then disk full */
     CRASH_FAIL_WRITE, /* create, write, truncate, delete: EIO, nothing is done */
     CRASH_FAIL_SYNC,  /* sync: EIO, what it was for stays unsynced */
@@ -52,6 +56,8 @@ void crashvfs_reset(uint64_t seed);
 
 uint64_t crashvfs_count(void);                  /* operations since reset or power cut */
 uint64_t crashvfs_syncs(enum crash_sync which); /* of them; also those left out */
+/* The operation that the k-th of them was since reset (k from 0; the first CRASH_SYNC_LOG). */
+uint64_t crashvfs_sync_at(enum crash_sync which, uint64_t k);
 const char *crashvfs_sync_name(enum crash_sync which);
 
 void crashvfs_crash_at(uint64_t n); /* 0: never */
