@@ -43,7 +43,7 @@ static int put_attachment(struct dv_cli *cli, struct dv_database *db,
     code = dv_database_put_attachment(db, id, dv_options_text(&cli->options, "rev"), att, remove,
                                       DV_COMMIT_DURABLE, &arena, &result, err);
     if (code == 0 && result.code < 0) {
-        *err = result.err;
+        *err = *result.err;
         code = result.code;
     }
     if (code == DV_ECONFLICT)

@@ -58,9 +58,9 @@ static int print_refusal(struct bulk *b, const struct dv_edit_result *r, struct 
 {
     dv_report_add_visible(&b->line, r->id);
     dv_buf_add_str(&b->line, ": ");
-    dv_buf_add_str(&b->line, r->err.name);
+    dv_buf_add_str(&b->line, r->err->name);
     dv_buf_add_str(&b->line, ": ");
-    dv_report_add_visible(&b->line, dv_slice_str(r->err.reason));
+    dv_report_add_visible(&b->line, dv_slice_str(r->err->reason));
     return dv_output_line(&b->cli->out, &b->line, err);
 }
 

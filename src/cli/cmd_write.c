@@ -48,7 +48,7 @@ static int write_edit(struct dv_cli *cli, const struct dv_edit *edit, bool repli
     dv_arena_init(&arena, INPUT_BYTES_MAX);
     code = dv_database_write(db, edit, 1, &opt, &arena, &result, err);
     if (code == 0 && result.code < 0) {
-        *err = result.err;
+        *err = *result.err;
         code = result.code;
         hint_refused(cli, code);
     }

@@ -38,8 +38,8 @@ void dv_out_edit_result(struct dv_buf *out, const struct dv_edit_result *result)
     if (result->code == 0) {
         dv_out_text(&w, "rev", result->rev);
     } else {
-        dv_out_text(&w, "error", dv_slice_str(result->err.name));
-        dv_out_text(&w, "reason", dv_slice_str(result->err.reason));
+        dv_out_text(&w, "error", dv_slice_str(result->err->name));
+        dv_out_text(&w, "reason", dv_slice_str(result->err->reason));
     }
     dv_json_end_object(&w);
 }

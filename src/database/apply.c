@@ -43,51 +43,45 @@ struct apply_call {
 /* ---- results ----------------------------------------------------------------------------------
  */
 
-int dv_refuse(struct dv_edit_result *r, int code, const char *fmt, ...)
+int dv_refuse_err(struct dv_edit_result *r, struct dv_arena *arena, const struct dv_err *err)
 {
-    char reason[sizeof(r->err.reason)];
+    static const struct dv_err out_of_memory = {
+        .code = DV_ENOMEM, .http_status = 500, .name = "out_of_memory", .reason = "out of memory"
+    };
+    struct dv_err *copy = dv_arena_alloc(arena, sizeof(*copy));
+
+    if (copy)
+        *copy = *err;
+    r->err = copy ? copy : &out_of_memory;
+    r->code = r->err->code;
+    return 0;
+}
+
+int dv_refuse(struct dv_edit_result *r, struct dv_arena *arena, int code, const char *fmt, ...)
+{
+    char reason[sizeof(r->err->reason)];
+    struct dv_err why;
     va_list ap;
 
     va_start(ap, fmt);
     vsnprintf(reason, sizeof(reason), fmt, ap);
     va_end(ap);
-    r->code = dv_err_set(&r->err, code, "%s", reason);
-    return 0;
+    dv_err_set(&why, code, "%s", reason);
+    return dv_refuse_err(r, arena, &why);
 }
 
-int dv_refuse_as(struct dv_edit_result *r, int code, int http_status, const char *name,
-                 const char *fmt, ...)
+int dv_refuse_as(struct dv_edit_result *r, struct dv_arena *arena, int code, int http_status,
+                 const char *name, const char *fmt, ...)
 {
-    char reason[sizeof(r->err.reason)];
+    char reason[sizeof(r->err->reason)];
+    struct dv_err why;
     va_list ap;
 
     va_start(ap, fmt);
     vsnprintf(reason, sizeof(reason), fmt, ap);
     va_end(ap);
-    r->code = dv_err_couch(&r->err, code, http_status, name, "%s", reason);
-    return 0;
-}
-
-int dv_refuse_err(struct dv_edit_result *r, const struct dv_err *err)
-{
-    r->code = err->code;
-    r->err = *err;
-    return 0;
-}
-
-static void fail_all(struct apply_call *c, int code, const struct dv_err *err)
-{
-    for (size_t i = 0; i < c->n_batches; i++) {
-        struct dv_batch *b = c->batches[i];
-
-        for (size_t j = 0; j < b->n; j++) {
-            if (b->edits[j].kind == DV_PREP_REFUSED)
-                continue;
-            b->results[j].code = code;
-            if (err)
-                b->results[j].err = *err;
-        }
-    }
+    dv_err_couch(&why, code, http_status, name, "%s", reason);
+    return dv_refuse_err(r, arena, &why);
 }
 
 /* ---- grouping ---------------------------------------------------------------------------------
@@ -206,6 +200,7 @@ static int apply_group(struct apply_call *c, struct dv_txn *txn, const struct it
         struct dv_edit_result *r = &b->results[items[i].edit];
 
         r->code = 0;
+        r->err = NULL;
         g.results = &b->arena;
         code = p->kind == DV_PREP_REPLICATED ? dv_group_replicated(&g, p, r, err)
                                              : dv_group_edit(&g, p, r, err);
@@ -379,7 +374,5 @@ int dv_database_apply(struct dv_database *db, struct dv_batch **batches, size_t 
             code = dv_database_update(db, commit, apply_all, &c, err);
         give_back(db, c.a);
     }
-    if (code < 0)
-        fail_all(&c, code, err);
     return code;
 }

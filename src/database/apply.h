@@ -85,12 +85,13 @@ int dv_group_edit(struct dv_group *g, const struct dv_prepared *p, struct dv_edi
 int dv_group_replicated(struct dv_group *g, const struct dv_prepared *p, struct dv_edit_result *r,
                         struct dv_err *err);
 
-/* Say no: sets the result as dv_err_couch would. Returns 0. */
-int dv_refuse(struct dv_edit_result *r, int code, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-int dv_refuse_as(struct dv_edit_result *r, int code, int http_status, const char *name,
-                 const char *fmt, ...) __attribute__((format(printf, 5, 6)));
-int dv_refuse_err(struct dv_edit_result *r, const struct dv_err *err);
+/* Say no: the result gets a code and its words, which are in the arena (out_of_memory when they do
+ * not fit there). Returns 0. */
+int dv_refuse(struct dv_edit_result *r, struct dv_arena *arena, int code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+int dv_refuse_as(struct dv_edit_result *r, struct dv_arena *arena, int code, int http_status,
+                 const char *name, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+int dv_refuse_err(struct dv_edit_result *r, struct dv_arena *arena, const struct dv_err *err);
 
 /* ---- attachments of a revision that is written -------------------------------------------------
  */

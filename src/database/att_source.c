@@ -1,6 +1,7 @@
 /* Reading attachments: which one a name means, and its bytes, stored or decoded. Each read is a
  * short transaction of its own, so a slow reader holds nothing. */
 #include "base/mem.h"
+#include "couch/document.h"
 #include "couch/gzip.h"
 #include "database/show.h"
 
@@ -99,6 +100,18 @@ void dv_att_source_close(struct dv_att_source *s)
     dv_free(s);
 }
 
+int dv_database_att_writer(struct dv_database *db, struct dv_slice content_type, bool gzip,
+                           struct dv_att_writer **w, struct dv_err *err)
+{
+    enum dv_att_mode mode = DV_ATT_AS_IS;
+
+    if (gzip)
+        mode = DV_ATT_ENCODED;
+    else if (dv_type_compresses(content_type))
+        mode = DV_ATT_COMPRESS;
+    return dv_att_writer_open(db->store, NULL, mode, db->max_attachment_bytes, w, err);
+}
+
 /* ---- by name -----------------------------------------------------------------------------------
  */
 
@@ -109,12 +122,8 @@ int dv_database_find_attachment(struct dv_database *db, struct dv_slice id, stru
 {
     struct dv_get_options opt = { .rev = rev };
     struct dv_revision_read read;
-    struct dv_buf json;
-    int code;
+    int code = dv_read_revision(db, id, &opt, arena, NULL, &read, err);
 
-    dv_buf_init(&json, DV_RECORD_BUF_BYTES);
-    code = dv_database_get(db, id, &opt, arena, &json, &read, err);
-    dv_buf_fini(&json);
     if (code < 0)
         return code;
     for (size_t i = 0; i < read.n_atts; i++) {

@@ -25,8 +25,9 @@ struct resolving {
 
 static int refuse_stub(struct resolving *c, const struct dv_new_att *att)
 {
-    return dv_refuse(c->r, DV_EMISSINGSTUB, "Invalid attachment stub in %.*s for %.*s",
-                     (int)c->g->id.n, c->g->id.p, (int)att->name.n, att->name.p);
+    return dv_refuse(c->r, c->g->results, DV_EMISSINGSTUB,
+                     "Invalid attachment stub in %.*s for %.*s", (int)c->g->id.n, c->g->id.p,
+                     (int)att->name.n, att->name.p);
 }
 
 /* Metas whose slices survive the next use of the buffer. */

@@ -120,7 +120,14 @@ static int copy_results(const struct dv_batch *b, struct dv_arena *arena,
         results[i] = b->results[i];
         results[i].id = dv_arena_copy(arena, results[i].id);
         results[i].rev = dv_arena_copy(arena, results[i].rev);
-        if (!results[i].id.p || !results[i].rev.p)
+        if (b->results[i].err) {
+            struct dv_err *why = dv_arena_alloc(arena, sizeof(*why));
+
+            results[i].err = why;
+            if (why)
+                *why = *b->results[i].err;
+        }
+        if (!results[i].id.p || !results[i].rev.p || (results[i].code < 0 && !results[i].err))
             return dv_err_set(err, DV_ENOMEM, "results");
     }
     return 0;

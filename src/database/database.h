@@ -65,10 +65,10 @@ struct dv_edit {
 };
 
 struct dv_edit_result {
-    int code;            /* 0 stored (or, replicated: already there), else DV_E... */
-    struct dv_slice id;  /* in the arena */
-    struct dv_slice rev; /* text; empty when not known */
-    struct dv_err err;   /* what a client is told */
+    int code;                 /* 0 stored (or, replicated: already there), else DV_E... */
+    struct dv_slice id;       /* in the arena */
+    struct dv_slice rev;      /* text; empty when not known */
+    const struct dv_err *err; /* what a client is told; NULL when stored; in the arena */
 };
 
 struct dv_write_options {
@@ -90,15 +90,21 @@ int dv_database_write(struct dv_database *db, const struct dv_edit *edits, size_
 struct dv_batch;
 int dv_batch_prepare(struct dv_database *db, const struct dv_edit *edits, size_t n, bool replicated,
                      struct dv_batch **batch, struct dv_err *err);
-size_t dv_batch_size(const struct dv_batch *b);
+size_t dv_batch_size(const struct dv_batch *b); /* edits in it */
 const struct dv_edit_result *
 dv_batch_results(const struct dv_batch *b); /* after apply; n of them */
-void dv_batch_free(struct dv_batch *b);
+void dv_batch_free(struct dv_batch *b);     /* before its database is closed */
 /* All of several batches in one transaction, in order; results are in each. */
 int dv_database_apply(struct dv_database *db, struct dv_batch **batches, size_t n,
                       enum dv_commit commit, struct dv_err *err);
 
 int dv_database_sync(struct dv_database *db, struct dv_err *err); /* the barrier alone */
+
+/* A stream for an attachment that is to follow: stored as CouchDB would for its type (compressible
+ * ones as gzip; `gzip`: the bytes are that already), up to max_attachment_bytes. Append, finish
+ * into dv_edit_attachment.info, then write the document. */
+int dv_database_att_writer(struct dv_database *db, struct dv_slice content_type, bool gzip,
+                           struct dv_att_writer **w, struct dv_err *err);
 
 /* Add, replace or delete one attachment of a document: a new revision. edit->info NULL-like (data
  * false) deletes. rev as in CouchDB: needed when the document exists. */

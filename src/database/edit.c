@@ -138,7 +138,7 @@ static int expand_attach(struct dv_group *g, const struct dv_prepared *p, int32_
         out->n_atts++;
     }
     if (p->remove && !found)
-        return dv_refuse(r, DV_ENOTFOUND, "Document is missing attachment");
+        return dv_refuse(r, g->results, DV_ENOTFOUND, "Document is missing attachment");
     return 0;
 }
 
@@ -152,7 +152,7 @@ static int find_attach_base(struct dv_group *g, const struct dv_prepared *p,
     if (p->path.n > 0) {
         node = dv_revtree_find(&g->tree, (struct dv_rev){ p->path.start, p->path.ids[0] });
         if (node < 0 || g->tree.nodes[node].body == 0) {
-            dv_refuse_as(r, DV_ECONFLICT, 409, "not_found", "missing_rev");
+            dv_refuse_as(r, g->results, DV_ECONFLICT, 409, "not_found", "missing_rev");
             return -1;
         }
         return node;
@@ -160,9 +160,9 @@ static int find_attach_base(struct dv_group *g, const struct dv_prepared *p,
     if (!p->remove)
         return -1;
     if (winner < 0)
-        dv_refuse(r, DV_ENOTFOUND, "missing");
+        dv_refuse(r, g->results, DV_ENOTFOUND, "missing");
     else if (g->tree.nodes[winner].deleted)
-        dv_refuse(r, DV_ENOTFOUND, "deleted");
+        dv_refuse(r, g->results, DV_ENOTFOUND, "deleted");
     return winner;
 }
 
@@ -185,10 +185,10 @@ int dv_group_edit(struct dv_group *g, const struct dv_prepared *p, struct dv_edi
     }
     parent = find_parent(&g->tree, p);
     if (parent == CONFLICT)
-        return dv_refuse(r, DV_ECONFLICT, "Document update conflict.");
+        return dv_refuse(r, g->results, DV_ECONFLICT, "Document update conflict.");
     gen = parent >= 0 ? g->tree.nodes[parent].rev.gen : 0;
     if (gen >= DV_REV_GEN_MAX)
-        return dv_refuse(r, DV_EINVAL, "Invalid rev format");
+        return dv_refuse(r, g->results, DV_EINVAL, "Invalid rev format");
     /* Stubs mean the revision that was named, never the tombstone of a document made anew. */
     base = p->path.n > 0 ? parent : -1;
     if (p->n_atts > 0) {

@@ -19,6 +19,7 @@ int dv_parser_init(struct dv_parser *p, struct dv_database *db, struct dv_batch 
     p->db = db;
     p->batch = batch;
     p->document = NULL;
+    dv_arena_init(&p->work, DV_CALL_ARENA_BYTES);
     dv_buf_init(&p->scratch, MAX_INPUT_BYTES);
     return dv_document_parser_new(db->max_document_bytes, MAX_INPUT_BYTES, &p->document, err);
 }
@@ -26,27 +27,29 @@ int dv_parser_init(struct dv_parser *p, struct dv_database *db, struct dv_batch 
 void dv_parser_fini(struct dv_parser *p)
 {
     dv_buf_fini(&p->scratch);
+    dv_arena_fini(&p->work);
     dv_document_parser_free(p->document);
 }
 
 /* Out of memory ends the whole, anything else is about this document. */
-static int refuse_unless_fatal(struct dv_edit_result *r, int code, struct dv_err *why,
-                               struct dv_err *err)
+static int refuse_unless_fatal(struct dv_parser *parser, struct dv_edit_result *r, int code,
+                               struct dv_err *why, struct dv_err *err)
 {
     if (code == DV_ENOMEM) {
         if (err)
             *err = *why;
         return code;
     }
-    return dv_refuse_err(r, why);
+    return dv_refuse_err(r, &parser->batch->arena, why);
 }
 
 /* ---- attachments ------------------------------------------------------------------------------
  */
 
-static int too_large(struct dv_edit_result *r, struct dv_slice name)
+static int too_large(struct dv_parser *parser, struct dv_edit_result *r, struct dv_slice name)
 {
-    return dv_refuse_as(r, DV_ETOOBIG, 413, "attachment_too_large", "%.*s", (int)name.n, name.p);
+    return dv_refuse_as(r, &parser->batch->arena, DV_ETOOBIG, 413, "attachment_too_large", "%.*s",
+                        (int)name.n, name.p);
 }
 
 static int decode_data(struct dv_parser *parser, const struct dv_doc_att *from,
@@ -57,11 +60,11 @@ static int decode_data(struct dv_parser *parser, const struct dv_doc_att *from,
     if (!from->has_data || !dv_base64_decode(from->data, &parser->scratch)) {
         if (parser->scratch.failed)
             return dv_err_set(err, parser->scratch.failed, "an attachment");
-        return dv_refuse(r, DV_EINVAL, "Invalid attachment data for %.*s", (int)from->name.n,
-                         from->name.p);
+        return dv_refuse(r, &parser->batch->arena, DV_EINVAL, "Invalid attachment data for %.*s",
+                         (int)from->name.n, from->name.p);
     }
     if (parser->scratch.n > parser->db->max_attachment_bytes)
-        return too_large(r, from->name);
+        return too_large(parser, r, from->name);
     to->data = dv_arena_copy(&parser->batch->arena, dv_buf_slice(&parser->scratch));
     return to->data.p ? 0 : dv_err_set(err, DV_ENOMEM, "an attachment");
 }
@@ -83,14 +86,14 @@ static int take_stored(struct dv_parser *parser, const struct dv_edit *edit,
     while (i < edit->n_attachments && !dv_slice_eq(edit->attachments[i].name, from->name))
         i++;
     if (i == edit->n_attachments)
-        return dv_refuse(r, DV_EINVAL, "Invalid attachment data for %.*s", (int)from->name.n,
-                         from->name.p);
+        return dv_refuse(r, &parser->batch->arena, DV_EINVAL, "Invalid attachment data for %.*s",
+                         (int)from->name.n, from->name.p);
     to->kind = DV_NEW_STORED;
     to->info = edit->attachments[i].info;
     if (!digest_agrees(from, &to->info))
-        return dv_refuse(r, DV_EDIGEST, "Possible message corruption.");
+        return dv_refuse(r, &parser->batch->arena, DV_EDIGEST, "Possible message corruption.");
     if (to->info.decoded_bytes > parser->db->max_attachment_bytes)
-        return too_large(r, from->name);
+        return too_large(parser, r, from->name);
     return 0;
 }
 
@@ -101,13 +104,15 @@ static int take_att(struct dv_parser *parser, const struct dv_edit *edit,
     struct dv_err why;
 
     memset(to, 0, sizeof(*to));
-    to->name = from->name;
-    to->content_type = from->content_type;
+    to->name = dv_arena_copy(&parser->batch->arena, from->name);
+    to->content_type = dv_arena_copy(&parser->batch->arena, from->content_type);
+    if (!to->name.p || !to->content_type.p)
+        return dv_err_set(err, DV_ENOMEM, "an attachment");
     to->revpos = from->has_revpos ? from->revpos : 0;
     to->has_md5 = from->has_md5;
     memcpy(to->md5, from->md5, sizeof(to->md5));
     if (dv_attachment_name_check(from->name, &why) < 0)
-        return dv_refuse_err(r, &why);
+        return dv_refuse_err(r, &parser->batch->arena, &why);
     switch (from->kind) {
     case DV_DOC_ATT_INLINE:
         return decode_data(parser, from, to, r, err);
@@ -152,7 +157,7 @@ static int take_atts(struct dv_parser *parser, const struct dv_edit *edit,
         if (!dv_hash_put(&names, doc->atts[i].name, &is_new))
             code = dv_err_set(err, DV_ENOMEM, "attachments");
         else if (!is_new)
-            code = dv_refuse(r, DV_EINVAL, "Duplicate attachments");
+            code = dv_refuse(r, &parser->batch->arena, DV_EINVAL, "Duplicate attachments");
     }
     for (size_t i = 0; code == 0 && r->code == 0 && i < edit->n_attachments; i++)
         if (!dv_hash_get(&names, edit->attachments[i].name))
@@ -167,8 +172,8 @@ static int take_atts(struct dv_parser *parser, const struct dv_edit *edit,
  */
 
 /* "0-N" becomes N+1; none is 1; deleting is 0 (couch_db_updater:increment_local_doc_revs). */
-static int prepare_local(const struct dv_document *doc, struct dv_prepared *p,
-                         struct dv_edit_result *r)
+static int prepare_local(struct dv_parser *parser, const struct dv_document *doc,
+                         struct dv_prepared *p, struct dv_edit_result *r)
 {
     uint64_t n = 0;
 
@@ -180,13 +185,30 @@ static int prepare_local(const struct dv_document *doc, struct dv_prepared *p,
 
         for (size_t i = 0; i < id.n; i++) {
             if (id.p[i] < '0' || id.p[i] > '9' || n > (UINT64_MAX >> 1) / 10)
-                return dv_refuse(r, DV_EINVAL, "Invalid rev format");
+                return dv_refuse(r, &parser->batch->arena, DV_EINVAL, "Invalid rev format");
             n = n * 10 + (uint64_t)(id.p[i] - '0');
         }
         if (doc->start != 0 || id.n == 0)
-            return dv_refuse(r, DV_EINVAL, "Invalid rev format");
+            return dv_refuse(r, &parser->batch->arena, DV_EINVAL, "Invalid rev format");
     }
     p->local_rev = n + 1;
+    return 0;
+}
+
+/* Keep the revisions: the newest, or for a replicated one the whole path. */
+static int keep_path(struct dv_parser *parser, const struct dv_document *doc, size_t n,
+                     struct dv_prepared *p, struct dv_err *err)
+{
+    struct dv_slice *ids = dv_arena_array(&parser->batch->arena, n, sizeof(*ids), err);
+
+    if (!ids)
+        return DV_ENOMEM;
+    p->path = (struct dv_revpath){ doc->start, ids, n, p->deleted };
+    for (size_t i = 0; i < n; i++) {
+        ids[i] = dv_arena_copy(&parser->batch->arena, doc->ids[i]);
+        if (!ids[i].p)
+            return dv_err_set(err, DV_ENOMEM, "a revision");
+    }
     return 0;
 }
 
@@ -195,19 +217,21 @@ static int prepare_replicated(struct dv_parser *parser, const struct dv_document
 {
     p->kind = DV_PREP_REPLICATED;
     if (doc->n_ids == 0)
-        return dv_refuse(r, DV_EINVAL,
+        return dv_refuse(r, &parser->batch->arena, DV_EINVAL,
                          "When `new_edits: false`, the document needs `_rev` or `_revisions` "
                          "specified");
     if (doc->start == 0 || doc->start > DV_REV_GEN_MAX || doc->n_ids > doc->start)
-        return dv_refuse(r, DV_EINVAL, "Invalid rev format");
-    p->path.n = doc->n_ids;
+        return dv_refuse(r, &parser->batch->arena, DV_EINVAL, "Invalid rev format");
+    if (keep_path(parser, doc, doc->n_ids, p, err) < 0)
+        return DV_ENOMEM;
     return dv_rev_text((struct dv_rev){ doc->start, doc->ids[0] }, &parser->batch->arena, &r->rev,
                        err);
 }
 
 /* The id of the new revision as far as it is known, which is also CouchDB's check of the numbers
  * in the body. */
-static int prepare_hash(struct dv_prepared *p, struct dv_edit_result *r, struct dv_err *err)
+static int prepare_hash(struct dv_parser *parser, struct dv_prepared *p, struct dv_edit_result *r,
+                        struct dv_err *err)
 {
     struct dv_revhash_edit edit = { .deleted = p->deleted, .body = p->body };
     struct dv_err why;
@@ -217,7 +241,7 @@ static int prepare_hash(struct dv_prepared *p, struct dv_edit_result *r, struct 
         edit.parent = (struct dv_rev){ p->path.start, p->path.ids[0] };
     code = dv_revhash(&edit, p->hash, &why);
     if (code < 0)
-        return refuse_unless_fatal(r, code, &why, err);
+        return refuse_unless_fatal(parser, r, code, &why, err);
     p->hashed = p->n_atts == 0;
     return 0;
 }
@@ -234,9 +258,15 @@ static int prepare_record(struct dv_parser *parser, struct dv_prepared *p, struc
     p->record = dv_arena_copy(&parser->batch->arena, dv_buf_slice(&parser->scratch));
     if (!p->record.p)
         return dv_err_set(err, DV_ENOMEM, "a document");
-    /* The body is the end of the record: its own copy is not needed any more. */
     p->body = dv_slice(p->record.p + p->record.n - p->body.n, p->body.n);
     return 0;
+}
+
+/* Also of a local document: no record yet. */
+static int keep_body(struct dv_parser *parser, struct dv_prepared *p, struct dv_err *err)
+{
+    p->body = dv_arena_copy(&parser->batch->arena, p->body);
+    return p->body.p ? 0 : dv_err_set(err, DV_ENOMEM, "a document");
 }
 
 /* ---- the document ------------------------------------------------------------------------------
@@ -250,41 +280,36 @@ static int take_id(struct dv_parser *parser, const struct dv_edit *edit,
     char uuid[33];
 
     if (id.n == 0 && doc->has_id) {
-        r->id = doc->id;
-    } else {
-        if (id.n == 0) {
-            dv_rand_uuid(uuid);
-            id = dv_slice(uuid, 32);
-        }
-        r->id = dv_arena_copy(&parser->batch->arena, id);
-        if (!r->id.p)
-            return dv_err_set(err, DV_ENOMEM, "an id");
+        id = doc->id;
+    } else if (id.n == 0) {
+        dv_rand_uuid(uuid);
+        id = dv_slice(uuid, 32);
     }
-    return dv_docid_check(r->id, &why) < 0 ? dv_refuse_err(r, &why) : 0;
+    r->id = dv_arena_copy(&parser->batch->arena, id);
+    if (!r->id.p)
+        return dv_err_set(err, DV_ENOMEM, "an id");
+    return dv_docid_check(r->id, &why) < 0 ? dv_refuse_err(r, &parser->batch->arena, &why) : 0;
 }
 
 /* The revision named beside the document (query, If-Match) must be the one named inside. */
 static int take_rev(struct dv_parser *parser, const struct dv_edit *edit, struct dv_document *doc,
                     struct dv_edit_result *r, struct dv_err *err)
 {
-    struct dv_arena *arena = &parser->batch->arena;
     struct dv_slice *id;
-    struct dv_slice text;
     struct dv_err why;
     struct dv_rev rev;
     int code;
 
     if (edit->rev.n == 0)
         return 0;
-    text = dv_arena_copy(arena, edit->rev);
-    id = dv_arena_array(arena, 1, sizeof(*id), err);
-    if (!text.p || !id)
-        return dv_err_set(err, DV_ENOMEM, "a revision");
-    code = dv_rev_parse(text, arena, &rev, &why);
+    id = dv_arena_array(&parser->work, 1, sizeof(*id), err);
+    if (!id)
+        return DV_ENOMEM;
+    code = dv_rev_parse(edit->rev, &parser->work, &rev, &why);
     if (code < 0)
-        return refuse_unless_fatal(r, code, &why, err);
+        return refuse_unless_fatal(parser, r, code, &why, err);
     if (doc->n_ids > 0 && !dv_rev_eq(rev, (struct dv_rev){ doc->start, doc->ids[0] }))
-        return dv_refuse(r, DV_EINVAL,
+        return dv_refuse(r, &parser->batch->arena, DV_EINVAL,
                          "Document rev from request body and query string have different values");
     if (doc->n_ids == 0) {
         *id = rev.id;
@@ -299,13 +324,13 @@ static int parse_edit(struct dv_parser *parser, const struct dv_edit *edit, stru
                       struct dv_edit_result *r, struct dv_err *err)
 {
     struct dv_err why;
-    int code = dv_document_parse(parser->document, edit->json, &parser->batch->arena, doc, &why);
+    int code = dv_document_parse(parser->document, edit->json, &parser->work, doc, &why);
 
     if (code == DV_ETOOBIG && edit->id.n > 0)
-        return dv_refuse_as(r, code, why.http_status, why.name, "%.*s", (int)edit->id.n,
-                            edit->id.p);
+        return dv_refuse_as(r, &parser->batch->arena, code, why.http_status, why.name, "%.*s",
+                            (int)edit->id.n, edit->id.p);
     if (code < 0)
-        return refuse_unless_fatal(r, code, &why, err);
+        return refuse_unless_fatal(parser, r, code, &why, err);
     code = take_id(parser, edit, doc, r, err);
     if (code == 0 && r->code == 0)
         code = take_rev(parser, edit, doc, r, err);
@@ -318,18 +343,19 @@ static int prepare_kind(struct dv_parser *parser, const struct dv_edit *edit, bo
 {
     int code = 0;
 
-    if (dv_docid_is_local(p->id))
-        return prepare_local(doc, p, r);
-    if (replicated)
-        code = prepare_replicated(parser, doc, p, r, err);
-    else
-        p->kind = DV_PREP_EDIT;
+    if (dv_docid_is_local(p->id)) {
+        prepare_local(parser, doc, p, r);
+        return keep_body(parser, p, err);
+    }
+    p->kind = DV_PREP_EDIT;
+    code = replicated ? prepare_replicated(parser, doc, p, r, err)
+                      : keep_path(parser, doc, doc->n_ids ? 1 : 0, p, err);
     if (code == 0 && r->code == 0 && doc->n_atts + edit->n_attachments > 0)
         code = take_atts(parser, edit, doc, p, r, err);
     if (code == 0 && r->code == 0 && !replicated)
-        code = prepare_hash(p, r, err);
-    if (code == 0 && r->code == 0 && p->n_atts == 0)
-        code = prepare_record(parser, p, err);
+        code = prepare_hash(parser, p, r, err);
+    if (code == 0 && r->code == 0)
+        code = p->n_atts == 0 ? prepare_record(parser, p, err) : keep_body(parser, p, err);
     return code;
 }
 
@@ -337,8 +363,7 @@ static void clear_result(struct dv_edit_result *r)
 {
     r->code = 0;
     r->id = r->rev = dv_slice(NULL, 0);
-    r->err.code = r->err.http_status = r->err.sys_errno = 0;
-    r->err.name[0] = r->err.reason[0] = r->err.context[0] = '\0';
+    r->err = NULL;
 }
 
 int dv_prepare_edit(struct dv_parser *parser, const struct dv_edit *edit, bool replicated,
@@ -349,12 +374,12 @@ int dv_prepare_edit(struct dv_parser *parser, const struct dv_edit *edit, bool r
 
     memset(p, 0, sizeof(*p));
     clear_result(r);
+    dv_arena_reset(&parser->work);
     code = parse_edit(parser, edit, &doc, r, err);
     if (code == 0 && r->code == 0) {
         p->id = r->id;
         p->deleted = doc.deleted;
         p->body = doc.body;
-        p->path = (struct dv_revpath){ doc.start, doc.ids, doc.n_ids ? 1 : 0, doc.deleted };
         code = prepare_kind(parser, edit, replicated, &doc, p, r, err);
     }
     if (r->code < 0)
@@ -375,14 +400,18 @@ int dv_prepare_attachment(struct dv_batch *b, struct dv_slice id, struct dv_slic
 
     memset(p, 0, sizeof(*p));
     clear_result(r);
+    dv_arena_init(&parser.work, DV_CALL_ARENA_BYTES);
     code = take_id(&parser, &edit, &doc, r, err);
     if (code == 0 && r->code == 0)
         code = take_rev(&parser, &edit, &doc, r, err);
+    if (code == 0)
+        code = keep_path(&parser, &doc, doc.n_ids, p, err);
+    dv_arena_fini(&parser.work);
     if (code == 0 && r->code == 0 && dv_attachment_name_check(att->name, &why) < 0)
-        dv_refuse_err(r, &why);
+        dv_refuse_err(r, &b->arena, &why);
     if (code == 0 && r->code == 0 && !remove &&
         att->info.decoded_bytes > b->db->max_attachment_bytes)
-        too_large(r, att->name);
+        too_large(&parser, r, att->name);
     if (code == 0 && r->code == 0) {
         p->atts = dv_arena_array(&b->arena, 1, sizeof(*p->atts), err);
         code = p->atts ? copy_stored(&b->arena, att, &p->atts[0], err) : DV_ENOMEM;
@@ -390,6 +419,5 @@ int dv_prepare_attachment(struct dv_batch *b, struct dv_slice id, struct dv_slic
     p->kind = r->code < 0 ? DV_PREP_REFUSED : DV_PREP_ATTACH;
     p->id = r->id;
     p->remove = remove;
-    p->path = (struct dv_revpath){ doc.start, doc.ids, doc.n_ids, false };
     return code;
 }

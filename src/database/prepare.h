@@ -10,6 +10,7 @@ struct dv_parser {
     struct dv_database *db;
     struct dv_batch *batch;
     struct dv_document_parser *document; /* owned */
+    struct dv_arena work;                /* of one document, until what is kept is copied */
     struct dv_buf scratch;
 };
 

@@ -62,7 +62,7 @@ static int get_local(struct get_call *c, struct dv_txn *txn, struct dv_err *err)
     read->rev = dv_arena_copy(c->arena, dv_slice_str(rev));
     if (!read->rev.p)
         return dv_err_set(err, DV_ENOMEM, "a local document");
-    return dv_show_local(&local, c->out, err);
+    return c->out ? dv_show_local(&local, c->out, err) : 0;
 }
 
 static int get_doc(void *arg, struct dv_txn *txn, struct dv_err *err)
@@ -91,15 +91,15 @@ static int get_doc(void *arg, struct dv_txn *txn, struct dv_err *err)
     return code;
 }
 
-int dv_database_get(struct dv_database *db, struct dv_slice id, const struct dv_get_options *opt,
-                    struct dv_arena *arena, struct dv_buf *out, struct dv_revision_read *read,
-                    struct dv_err *err)
+int dv_read_revision(struct dv_database *db, struct dv_slice id, const struct dv_get_options *opt,
+                     struct dv_arena *arena, struct dv_buf *out, struct dv_revision_read *read,
+                     struct dv_err *err)
 {
     static const struct dv_get_options plain;
     struct get_call c = {
         .db = db, .id = id, .opt = opt ? opt : &plain, .arena = arena, .out = out
     };
-    size_t before = out->n;
+    size_t before = out ? out->n : 0;
     int code;
 
     dv_arena_init(&c.work, DV_CALL_ARENA_BYTES);
@@ -107,13 +107,20 @@ int dv_database_get(struct dv_database *db, struct dv_slice id, const struct dv_
     code = dv_view_init(&c.view, c.opt, arena, err);
     if (code == 0)
         code = dv_database_view(db, get_doc, &c, err);
-    if (code == 0 && !c.local)
+    if (code == 0 && !c.local && out)
         code = dv_show_tail(db, &c.view, &c.shown, out, err);
-    if (code < 0)
+    if (code < 0 && out)
         out->n = before;
-    else if (read)
+    else if (code == 0 && read)
         *read = c.shown.read;
     dv_buf_fini(&c.record);
     dv_arena_fini(&c.work);
     return code;
+}
+
+int dv_database_get(struct dv_database *db, struct dv_slice id, const struct dv_get_options *opt,
+                    struct dv_arena *arena, struct dv_buf *out, struct dv_revision_read *read,
+                    struct dv_err *err)
+{
+    return dv_read_revision(db, id, opt, arena, out, read, err);
 }

@@ -68,10 +68,7 @@ int dv_group_replicated(struct dv_group *g, const struct dv_prepared *p, struct 
     }
     code = dv_revtree_merge(&g->tree, &p->path, &what, &leaf, err);
     if (code == DV_EINVAL || code == DV_ETOOBIG) { /* too many revisions: this document only */
-        struct dv_err why;
-
-        dv_err_set(&why, code, "revisions cannot be merged");
-        return dv_refuse_err(r, &why);
+        return dv_refuse(r, g->results, code, "revisions cannot be merged");
     }
     if (code < 0)
         return code;

@@ -229,12 +229,12 @@ int dv_show_head(const struct dv_opened *doc, int32_t node, bool winner, const s
 
     if (code < 0)
         return code;
-    shown->begin = out->n;
+    shown->begin = out ? out->n : 0;
     shown->read.deleted = n->deleted;
     code = dv_rev_text(n->rev, arena, &shown->read.rev, err);
     if (code == 0)
         code = keep_atts(doc, node, view, &parts, arena, &shown->read, err);
-    if (code < 0)
+    if (code < 0 || !out)
         return code;
     dv_buf_add_str(out, "{\"_id\":");
     dv_json_quote(out, doc->id);

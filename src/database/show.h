@@ -43,7 +43,7 @@ struct dv_shown {
 
 /* Append the revision of a node, which must have a body, up to its attachments. `winner`: the
  * document was asked for, not a revision, so what concerns all its revisions is shown too. The
- * metas are in the arena; record is scratch. */
+ * metas are in the arena; record is scratch. out NULL: only what shown->read says. */
 int dv_show_head(const struct dv_opened *doc, int32_t node, bool winner, const struct dv_view *view,
                  struct dv_arena *arena, struct dv_buf *record, struct dv_buf *out,
                  struct dv_shown *shown, struct dv_err *err);
@@ -51,6 +51,11 @@ int dv_show_head(const struct dv_opened *doc, int32_t node, bool winner, const s
  * a transaction. */
 int dv_show_tail(struct dv_database *db, const struct dv_view *view, const struct dv_shown *shown,
                  struct dv_buf *out, struct dv_err *err);
+
+/* dv_database_get; out may be NULL. */
+int dv_read_revision(struct dv_database *db, struct dv_slice id, const struct dv_get_options *opt,
+                     struct dv_arena *arena, struct dv_buf *out, struct dv_revision_read *read,
+                     struct dv_err *err);
 
 /* A local document, whole. */
 int dv_show_local(const struct dv_local *local, struct dv_buf *out, struct dv_err *err);

@@ -28,6 +28,7 @@ struct dv_strand {
     struct job *ring;     /* owned */
     size_t max, first, count;
     size_t max_docs;
+    size_t queued_docs;
     uint64_t taken, answered; /* batches since the beginning */
     bool scheduled;
     struct job *group; /* owned; the running ones, up to max; of the running task alone */
@@ -50,6 +51,7 @@ static size_t take_group(struct dv_strand *s, enum dv_commit *commit)
             *commit = DV_COMMIT_DURABLE;
         s->group[n] = *job;
         s->batches[n++] = job->batch;
+        s->queued_docs -= dv_batch_size(job->batch);
         s->first = (s->first + 1) % s->max;
         s->count--;
     }
@@ -151,17 +153,26 @@ void dv_strand_free(struct dv_strand *s)
     destroy(s);
 }
 
+/* A transaction's worth of documents may wait, however they are cut into batches: with those being
+ * written that bounds the memory. */
+static bool is_full(const struct dv_strand *s, size_t docs)
+{
+    return s->count == s->max || (s->count > 0 && s->queued_docs + docs > s->max_docs);
+}
+
 static int submit(struct dv_strand *s, struct job job, bool wait, struct dv_err *err)
 {
+    size_t docs = dv_batch_size(job.batch);
     bool schedule;
 
     pthread_mutex_lock(&s->lock);
-    while (wait && s->count == s->max)
+    while (wait && is_full(s, docs))
         pthread_cond_wait(&s->moved, &s->lock);
-    if (s->count == s->max) {
+    if (is_full(s, docs)) {
         pthread_mutex_unlock(&s->lock);
-        return dv_err_set(err, DV_EBUSY, "%zu writes are waiting already", s->max);
+        return dv_err_set(err, DV_EBUSY, "the write queue is full");
     }
+    s->queued_docs += docs;
     s->ring[(s->first + s->count++) % s->max] = job;
     s->taken++;
     schedule = !s->scheduled;

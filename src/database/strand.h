@@ -22,7 +22,7 @@ struct dv_task {
 void dv_pool_submit(struct dv_pool *pool, struct dv_task *task); /* never fails */
 
 struct dv_strand_options {
-    size_t max_batches; /* queued at most; 0: 32 */
+    size_t max_batches; /* queued at most, and no more than max_docs documents; 0: 32 */
     size_t max_docs;    /* of one transaction; 0: as measured (docs/DESIGN.md) */
 };
 

@@ -29,7 +29,7 @@ static void stored(struct dbanswer *a, int status, const struct dv_edit_result *
     struct dv_json_writer w;
 
     if (r->code < 0) {
-        dbanswer_error(a, &r->err);
+        dbanswer_error(a, r->err);
         return;
     }
     a->status = status;
@@ -257,9 +257,9 @@ static void bulk_item(struct dv_json_writer *w, const struct dv_edit_result *r, 
     }
     if (r->code < 0) {
         dv_json_key(w, "error");
-        dv_json_cstring(w, r->err.name);
+        dv_json_cstring(w, r->err->name);
         dv_json_key(w, "reason");
-        dv_json_cstring(w, r->err.reason);
+        dv_json_cstring(w, r->err->reason);
     }
     dv_json_end_object(w);
 }
@@ -269,7 +269,7 @@ static const struct dv_err *whole_error(const struct dv_edit_result *r, size_t n
 {
     for (size_t i = 0; i < n; i++)
         if (r[i].code < 0 && r[i].code != DV_ECONFLICT)
-            return &r[i].err;
+            return r[i].err;
     return NULL;
 }
 

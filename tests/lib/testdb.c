@@ -53,7 +53,7 @@ static int write_one(struct testdb *t, const struct dv_edit *edit, bool replicat
     ck_assert_msg(dv_database_write(t->db, edit, 1, &opt, &t->arena, r, &t->err) == 0, "%s: %s",
                   t->err.context, t->err.reason);
     if (r->code < 0)
-        t->err = r->err;
+        t->err = *r->err;
     return r->code;
 }
 
@@ -78,7 +78,8 @@ const char *testdb_must_put(struct testdb *t, const char *id, const char *rev, c
 {
     struct dv_edit_result r;
 
-    ck_assert_msg(testdb_put(t, id, rev, json, &r) == 0, "%s: %s %s", id, r.err.name, r.err.reason);
+    ck_assert_msg(testdb_put(t, id, rev, json, &r) == 0, "%s: %s %s", id, r.err->name,
+                  r.err->reason);
     return r.rev.p;
 }
 
@@ -86,7 +87,8 @@ void testdb_must_replicate(struct testdb *t, const char *json)
 {
     struct dv_edit_result r;
 
-    ck_assert_msg(testdb_replicate(t, json, &r) == 0, "%s: %s %s", json, r.err.name, r.err.reason);
+    ck_assert_msg(testdb_replicate(t, json, &r) == 0, "%s: %s %s", json, r.err->name,
+                  r.err->reason);
 }
 
 const char *testdb_get(struct testdb *t, const char *id, const char *rev, unsigned flags)

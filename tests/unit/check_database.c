@@ -95,7 +95,7 @@ START_TEST(edits_of_one_document_in_a_batch_are_applied_in_order)
     ck_assert_int_eq(r[0].code, 0);
     ck_assert_int_eq(r[1].code, DV_ECONFLICT);
     ck_assert_int_eq(r[2].code, 0);
-    testdb_expect_error(&r[3].err, 400, "doc_validation", "Bad special document member: _nope");
+    testdb_expect_error(r[3].err, 400, "doc_validation", "Bad special document member: _nope");
     ck_assert_int_eq(r[4].code, 0);
     ck_assert_uint_eq(r[4].id.n, 32);
     edits[0] =

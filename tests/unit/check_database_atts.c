@@ -155,7 +155,7 @@ START_TEST(what_follows_must_have_come_and_agree_with_its_digest)
                                    "\"digest\":\"md5-uKn3Fdu2T9XFbneDxoIKYQ==\"}}}",
                                    &att, &r),
                      DV_EDIGEST);
-    testdb_expect_error(&r.err, 400, "content_md5_mismatch", "Possible message corruption.");
+    testdb_expect_error(r.err, 400, "content_md5_mismatch", "Possible message corruption.");
     ck_assert_int_eq(
         put_following("{\"_id\":\"b\",\"_attachments\":{\"y\":{\"follows\":true}}}", &att, &r),
         DV_EINVAL);
@@ -187,7 +187,7 @@ START_TEST(an_attachment_alone_makes_a_revision_and_keeps_the_rest)
     ck_assert_int_eq(dv_database_put_attachment(t.db, DV_SLICE_LIT("a"), DV_SLICE_LIT("9-abc"),
                                                 &att, false, DV_COMMIT_LAZY, &t.arena, &r, &t.err),
                      0);
-    testdb_expect_error(&r.err, 409, "not_found", "missing_rev");
+    testdb_expect_error(r.err, 409, "not_found", "missing_rev");
     att.name = DV_SLICE_LIT("x");
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(dv_database_put_attachment(t.db, DV_SLICE_LIT("a"), dv_slice_str(rev),
@@ -196,12 +196,12 @@ START_TEST(an_attachment_alone_makes_a_revision_and_keeps_the_rest)
                          0);
         rev = r.code == 0 ? r.rev.p : rev;
     }
-    testdb_expect_error(&r.err, 404, "not_found", "Document is missing attachment");
+    testdb_expect_error(r.err, 404, "not_found", "Document is missing attachment");
     att.name = DV_SLICE_LIT("_x");
     ck_assert_int_eq(dv_database_put_attachment(t.db, DV_SLICE_LIT("a"), dv_slice_str(rev), &att,
                                                 false, DV_COMMIT_LAZY, &t.arena, &r, &t.err),
                      0);
-    testdb_expect_error(&r.err, 400, "bad_request",
+    testdb_expect_error(r.err, 400, "bad_request",
                         "Attachment name '_x' starts with prohibited character '_'");
     testdb_close(&t);
 }

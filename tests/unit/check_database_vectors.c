@@ -27,7 +27,7 @@ static void expect_result(const struct dv_json *line, size_t number, int code,
     int64_t status;
 
     if (rev) {
-        ck_assert_msg(code == 0, "line %zu: %s: %s", number, r->err.name, r->err.reason);
+        ck_assert_msg(code == 0, "line %zu: %s: %s", number, r->err->name, r->err->reason);
         ck_assert_msg(dv_slice_eq(r->rev, rev->text), "line %zu: %.*s instead of %.*s", number,
                       (int)r->rev.n, r->rev.p, (int)rev->text.n, rev->text.p);
         edits++;
@@ -35,7 +35,7 @@ static void expect_result(const struct dv_json *line, size_t number, int code,
     }
     ck_assert(dv_json_int(dv_json_get(line, "status"), &status));
     ck_assert_msg(code < 0, "line %zu was stored", number);
-    testdb_expect_error(&r->err, (int)status, text_of(line, "error"), text_of(line, "reason"));
+    testdb_expect_error(r->err, (int)status, text_of(line, "error"), text_of(line, "reason"));
     refused++;
 }
 
