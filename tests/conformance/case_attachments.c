@@ -104,8 +104,11 @@ static void an_aborted_writer_leaves_nothing_behind(struct cf *c)
 {
     struct dv_att_writer *w;
     struct dv_buf bytes;
+    uint64_t before;
 
     cf_create(c);
+    cf_compact(c, 0);
+    before = cf_props(c).file_bytes;
     dv_buf_init(&bytes, CF_ANY);
     cf_random(&bytes, 3 * CHUNK, 3);
     CF_OK(dv_att_writer_open(c->store, NULL, DV_ATT_AS_IS, 0, &w, &c->err));
@@ -116,7 +119,7 @@ static void an_aborted_writer_leaves_nothing_behind(struct cf *c)
     dv_att_writer_abort(NULL);
     nothing_is_stored(c);
     cf_compact(c, 0);
-    ck_assert_uint_lt(cf_props(c).file_bytes, 2 * CHUNK);
+    ck_assert_uint_le(cf_props(c).file_bytes, before + CHUNK);
     dv_buf_fini(&bytes);
 }
 

@@ -188,7 +188,7 @@ static void check_writes(struct cf *c, int writes)
 {
     for (int i = 0; i < writes; i++) {
         char id[32], body[32];
-        struct dv_slice key = cf_str(id);
+        struct dv_slice key;
         struct dv_local l;
         struct dv_txn *t;
 
@@ -196,7 +196,7 @@ static void check_writes(struct cf *c, int writes)
         snprintf(id, sizeof(id), "new%d", i);
         cf_body_is(c, id, body);
         snprintf(id, sizeof(id), "_local/new%d", i);
-        key.n = strlen(id);
+        key = cf_str(id);
         t = cf_read(c);
         CF_OK(dv_txn_open_locals(t, &key, 1, &c->arena, &l, &c->err));
         ck_assert(l.found && dv_slice_eq_str(l.body, body));

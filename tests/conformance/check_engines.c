@@ -145,11 +145,6 @@ int main(void)
     bool all = !getenv("DIVAN_CASE") && !getenv("DIVAN_ENGINE") && !getenv("CK_RUN_CASE");
     int status;
 
-    if (all) { /* until sqlite compacts and checks */
-        setenv("DIVAN_ENGINE", "memory", 1);
-        all = false;
-    }
-
     make_plans();
     status = dv_check_run(make_suite());
     printf("\nengines:");

@@ -97,7 +97,6 @@ struct dv_ram_blob { /* the security object; the epochs */
 /* ---- a version ---- */
 
 struct dv_ram_state {
-    atomic_uint refs;
     struct dv_pmap docs, seqs, bodies, locals, purges, purge_uuids;
     struct dv_pmap atts, uses, keeps, streams, chunks;
     struct dv_ram_blob *security; /* one reference each */
@@ -107,6 +106,7 @@ struct dv_ram_state {
     uint64_t stored_bytes;          /* everything kept */
     uint64_t tree_bytes, leaf_bytes;
     uint64_t att_stored_bytes, att_decoded_bytes; /* of attachments that are referred to */
+    atomic_uint refs; /* last: what stands before it is what a copy copies */
 };
 
 struct dv_ram_db {

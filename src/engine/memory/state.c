@@ -1,4 +1,6 @@
 /* Versions of a database: their birth, copy and end, and the properties in them. */
+#include <stddef.h>
+
 #include "base/mem.h"
 #include "engine/memory/ram.h"
 
@@ -50,7 +52,7 @@ struct dv_ram_state *dv_ram_state_copy(const struct dv_ram_state *s, struct dv_e
         dv_err_set(err, DV_ENOMEM, NULL);
         return NULL;
     }
-    memcpy(copy, s, sizeof(*copy));
+    memcpy(copy, s, offsetof(struct dv_ram_state, refs));
     atomic_init(&copy->refs, 1);
     dv_pmap_share(&s->docs);
     dv_pmap_share(&s->seqs);
