@@ -12,9 +12,11 @@
 enum {
     BODY = 64 * 1024,
     WAL_MAX = 64 << 20,
-    MORE_THAN_WAL = 1400, /* bodies, 88 MiB */
-    HELD = 100,           /* bodies written while one read transaction is held, 6 MiB */
-    HELD_MS = 200,
+    /* Bodies. A log that nobody moved into the file would hold at least as much again for trees,
+     * indexes and half-filled pages: 100 MiB. */
+    MORE_THAN_WAL = 800,
+    HELD = 100, /* bodies written while one read transaction is held */
+    HELD_MS = 100,
 };
 
 /* Bytes of the log beside the database; 0 for an engine without one. */
