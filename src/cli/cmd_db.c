@@ -92,7 +92,7 @@ static int print_info(struct dv_cli *cli, const char *name, const struct dv_prop
     if (code == 0)
         code = print_size(cli, "of it in use", props->active_bytes, err);
     if (code == 0)
-        code = print_size(cli, "documents take", props->external_bytes, err);
+        code = print_size(cli, "content", props->external_bytes, err);
     if (code == 0)
         code = print_count(cli, "format version", props->disk_version, err);
     return code < 0 ? code : print_pair(cli, "uuid", props->uuid, err);

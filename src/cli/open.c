@@ -53,7 +53,17 @@ static int finish(struct dv_cli *cli, struct dv_buf *path, int code, const char 
     if (code == 0)
         return 0;
     hint_about(cli, code);
+    /* What lies below says that it opens the file too; the reason names its path. */
+    if (err)
+        err->context[0] = '\0';
     return dv_err_wrap(err, code, "%s database %s", doing, dv_cli_operand(cli, 0).p);
+}
+
+/* A file that is there but not for this user. */
+static int check_readable(const char *path, struct dv_err *err)
+{
+    return access(path, R_OK) < 0 && errno == EACCES ? dv_err_errno(err, errno, "open %s", path)
+                                                     : 0;
 }
 
 int dv_cli_open(struct dv_cli *cli, enum dv_use use, struct dv_database **db, struct dv_err *err)
@@ -63,6 +73,8 @@ int dv_cli_open(struct dv_cli *cli, enum dv_use use, struct dv_database **db, st
     bool exists = true;
     int code = dv_cli_database_file(cli, &path, err);
 
+    if (code == 0)
+        code = check_readable(path.p, err);
     /* A name that leads nowhere makes no data folder. */
     if (code == 0)
         code = dv_store_exists(&dv_engine_sqlite, path.p, &exists, err);

@@ -176,6 +176,12 @@ if as_nobody "$DIVAN_BIN" --version >/dev/null 2>&1; then
         expect_refusal "put c into notes"
         expect_untouched data/notes.divan
     fi
+    it "a file that can not be read is one line"
+    chmod 600 data/full.divan
+    if [ "$(id -u)" -eq 0 ]; then
+        run as_nobody "$DIVAN_BIN" doc list full
+        expect_refusal "data/full.divan: Permission denied"
+    fi
     it "a database that can not be written is read all the same"
     run as_nobody "$DIVAN_BIN" doc get notes a
     expect_ok
