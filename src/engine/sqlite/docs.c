@@ -86,20 +86,29 @@ static int open_one(struct dv_txn_backend *t, struct dv_slice id, struct dv_aren
     return 0;
 }
 
+static struct dv_slice asked_id(const void *ids, size_t i)
+{
+    return ((const struct dv_slice *)ids)[i];
+}
+
 int dv_sqdoc_open(struct dv_txn_backend *t, const struct dv_slice *ids, size_t n,
                   struct dv_arena *arena, struct dv_doc_info *infos, struct dv_err *err)
 {
-    struct dv_sqids_key *keys = dv_malloc(n * sizeof(*keys));
+    struct dv_sqids_key *keys = dv_sqids_sort(t->store, ids, n, asked_id);
+    size_t missing = 0;
     int rc = 0;
 
     if (!keys)
         return dv_err_set(err, DV_ENOMEM, "out of memory");
-    for (size_t i = 0; i < n; i++)
-        dv_sqids_key_set(&keys[i], ids[i], i);
-    dv_sqids_sort(keys, n);
-    for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = open_one(t, keys[i].id, arena, &infos[keys[i].index], err);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        struct dv_doc_info *info = &infos[keys[i].index];
+
+        rc = open_one(t, ids[keys[i].index], arena, info, err);
+        missing += rc == 0 && !info->found;
+    }
     dv_free(keys);
+    if (rc == 0 && t->write)
+        dv_sqfilter_missed(t, missing);
     return rc;
 }
 
@@ -158,32 +167,35 @@ static int append_row(struct dv_txn_backend *t, struct dv_doc_write *w, struct d
     return 0;
 }
 
-static int index_docs(struct dv_txn_backend *t, struct dv_doc_write *docs, size_t n,
-                      struct dv_sqids_key *keys, struct dv_err *err)
+static struct dv_slice written_id(const void *docs, size_t i)
 {
+    return ((const struct dv_doc_write *)docs)[i].id;
+}
+
+static int index_docs(struct dv_txn_backend *t, const struct dv_doc_write *docs, size_t n,
+                      struct dv_err *err)
+{
+    struct dv_sqids_key *keys = dv_sqids_sort(t->store, docs, n, written_id);
     int rc = 0;
 
-    for (size_t i = 0; i < n; i++)
-        dv_sqids_key_set(&keys[i], docs[i].id, i);
-    dv_sqids_sort(keys, n);
+    if (!keys)
+        return dv_sqtxn_fail(t, dv_err_set(err, DV_ENOMEM, "out of memory"));
     for (size_t i = 0; rc == 0 && i < n; i++) {
         const struct dv_doc_write *w = &docs[keys[i].index];
 
         rc = w->old ? dv_sqids_update(t, w->id, w->seq, w->deleted, err)
                     : dv_sqids_insert(t, w->id, w->seq, w->deleted, err);
     }
+    dv_free(keys);
     return rc;
 }
 
 int dv_sqdoc_write(struct dv_txn_backend *t, struct dv_doc_write *docs, size_t n,
                    struct dv_err *err)
 {
-    struct dv_sqids_key *keys = dv_malloc(n * sizeof(*keys));
     uint64_t staged = t->state.staged;
     int rc = 0;
 
-    if (!keys)
-        return dv_sqtxn_fail(t, dv_err_set(err, DV_ENOMEM, "out of memory"));
     t->dirty = true;
     for (size_t i = 0; rc == 0 && i < n; i++) {
         if (docs[i].old)
@@ -192,10 +204,9 @@ int dv_sqdoc_write(struct dv_txn_backend *t, struct dv_doc_write *docs, size_t n
             rc = append_row(t, &docs[i], err);
     }
     if (rc == 0)
-        rc = index_docs(t, docs, n, keys, err);
+        rc = index_docs(t, docs, n, err);
     if (rc == 0 && t->state.staged > staged)
         rc = dv_sqids_merge(t, (size_t)(t->state.staged - staged), err);
-    dv_free(keys);
     return rc;
 }
 

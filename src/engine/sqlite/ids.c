@@ -7,6 +7,7 @@
  * Measured numbers: README.md. An id stands in exactly one of the two. */
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "engine/sqlite/internal.h"
 
 enum {
@@ -17,29 +18,49 @@ enum {
 /* ---- order ------------------------------------------------------------------------------------
  */
 
-void dv_sqids_key_set(struct dv_sqids_key *key, struct dv_slice id, size_t index)
+struct batch {
+    const void *base;
+    dv_sqids_at *at;
+};
+
+static uint64_t prefix_of(struct dv_slice id)
 {
     uint64_t prefix = 0;
 
     for (size_t i = 0; i < 8; i++)
         prefix = prefix << 8 | (i < id.n ? (unsigned char)id.p[i] : 0);
-    key->prefix = prefix;
-    key->id = id;
-    key->index = (uint32_t)index;
+    return prefix;
 }
 
-static int compare_keys(const void *a, const void *b)
+static int compare_keys(const void *a, const void *b, void *arg)
 {
     const struct dv_sqids_key *x = a, *y = b;
+    const struct batch *batch = arg;
 
     if (x->prefix != y->prefix)
         return x->prefix < y->prefix ? -1 : 1;
-    return dv_slice_cmp(x->id, y->id);
+    return dv_slice_cmp(batch->at(batch->base, x->index), batch->at(batch->base, y->index));
 }
 
-void dv_sqids_sort(struct dv_sqids_key *keys, size_t n)
+struct dv_sqids_key *dv_sqids_sort(struct dv_store_backend *s, const void *base, size_t n,
+                                   dv_sqids_at *at)
 {
-    qsort(keys, n, sizeof(*keys), compare_keys);
+    struct dv_sqids_key *keys = dv_malloc(n * sizeof(*keys));
+    struct batch batch = { base, at };
+
+    if (!keys)
+        return NULL;
+    for (size_t i = 0; i < n; i++)
+        keys[i] = (struct dv_sqids_key){ prefix_of(at(base, i)), (uint32_t)i };
+    qsort_r(keys, n, sizeof(*keys), compare_keys, &batch);
+    if (atomic_fetch_add(&s->batches, 1) & 1)
+        for (size_t i = 0, j = n; i + 1 < j; i++) {
+            struct dv_sqids_key k = keys[i];
+
+            keys[i] = keys[--j];
+            keys[j] = k;
+        }
+    return keys;
 }
 
 /* ---- one id ------------------------------------------------------------------------------------
@@ -71,6 +92,8 @@ int dv_sqids_find(struct dv_txn_backend *t, struct dv_slice id, uint64_t *seq, b
     int rc = 0;
 
     *found = false;
+    if (t->write && dv_sqfilter_is_new(&t->store->filter, id))
+        return 0;
     if (t->state.staged)
         rc = find_in(t, DV_SQL_NEW_ID_GET, id, seq, found, err);
     if (rc == 0 && !*found)
@@ -95,6 +118,7 @@ static int put(struct dv_txn_backend *t, enum dv_sql which, struct dv_slice id, 
 int dv_sqids_insert(struct dv_txn_backend *t, struct dv_slice id, uint64_t seq, bool deleted,
                     struct dv_err *err)
 {
+    dv_sqfilter_add(&t->store->filter, id);
     if (t->state.docs + t->state.deleted < STAGE_FROM && !t->state.staged)
         return put(t, DV_SQL_ID_PUT, id, seq, deleted, err);
     t->state.staged++;

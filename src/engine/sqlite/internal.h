@@ -186,13 +186,31 @@ static inline uint64_t dv_sq_column_u64(sqlite3_stmt *st, int at)
 
 /* ---- the store and its transactions (store.c, txn.c) ------------------------------------- */
 
+enum { DV_SQ_FILTER_LEVELS = 6 };
+
+struct dv_sqfilter_level {
+    uint32_t *words; /* owned */
+    uint32_t blocks;
+    uint64_t room; /* ids that may still be added */
+};
+
+struct dv_sqfilter {
+    bool on;
+    uint64_t seq; /* ids of all documents up to it are in */
+    uint64_t n_ids;
+    uint64_t looks; /* in vain, while there is no filter */
+    struct dv_sqfilter_level levels[DV_SQ_FILTER_LEVELS];
+    int n_levels;
+};
+
 struct dv_txn_backend {
     struct dv_store_backend *store; /* borrowed */
     struct dv_sqconn *conn;         /* borrowed: the writer; owned while reading */
     bool write;
-    bool dirty;     /* state differs from the stored row */
-    int failed;     /* first error of a write: only rollback is left */
-    uint64_t owner; /* this store's owner row as this transaction sees it, or 0 */
+    bool dirty;         /* state differs from the stored row */
+    int failed;         /* first error of a write: only rollback is left */
+    uint64_t begin_seq; /* update_seq when it began */
+    uint64_t owner;     /* this store's owner row as this transaction sees it, or 0 */
     struct dv_sqstate state;
 };
 
@@ -215,8 +233,10 @@ struct dv_store_backend {
     struct dv_sqconn *writer;        /* owned; opened at the first write */
     struct dv_txn_backend write_txn; /* of whoever is served */
     uint64_t owner;                  /* our row of owners, 0 while there is none */
-    int log_waits_at;        /* frames in the log when a reader last kept it from being emptied */
-    struct dv_buf merge_pos; /* id behind which the next merge of ids_new starts */
+    int log_waits_at;          /* frames in the log when a reader last kept it from being emptied */
+    _Atomic unsigned batches;  /* sorted so far: the lowest bit is the direction */
+    struct dv_sqfilter filter; /* of ids, filter.c */
+    struct dv_buf merge_pos;   /* id behind which the next merge of ids_new starts */
 
     pthread_mutex_t pool_lock;
     struct dv_sqconn *idle[DV_SQ_READERS_MAX]; /* owned */
@@ -318,14 +338,24 @@ int dv_sqids_remove(struct dv_txn_backend *t, struct dv_slice id, struct dv_err 
 int dv_sqids_merge(struct dv_txn_backend *t, size_t n, struct dv_err *err);
 /* Move about n whatever their number (compaction). */
 int dv_sqids_settle(struct dv_txn_backend *t, size_t n, struct dv_err *err);
-/* The order of ids, for batches: neighbours share pages. */
+/* The filter of new ids (filter.c); only inside a write transaction. */
+void dv_sqfilter_begin(struct dv_txn_backend *t);
+void dv_sqfilter_add(struct dv_sqfilter *f, struct dv_slice id);
+bool dv_sqfilter_is_new(const struct dv_sqfilter *f, struct dv_slice id);
+/* n ids were looked up in vain. */
+void dv_sqfilter_missed(struct dv_txn_backend *t, size_t n);
+void dv_sqfilter_drop(struct dv_sqfilter *f);
+
+/* The order in which to touch a batch of ids: neighbours share pages, and every other batch goes
+ * the other way, so that it begins with what the last one left in the cache. */
 struct dv_sqids_key {
     uint64_t prefix; /* first bytes of the id, big-endian */
-    struct dv_slice id;
     uint32_t index;
 };
-void dv_sqids_key_set(struct dv_sqids_key *key, struct dv_slice id, size_t index);
-void dv_sqids_sort(struct dv_sqids_key *keys, size_t n);
+typedef struct dv_slice dv_sqids_at(const void *batch, size_t i);
+/* The keys of batch[0..n-1] in that order; freed with dv_free(). NULL when memory is out. */
+struct dv_sqids_key *dv_sqids_sort(struct dv_store_backend *s, const void *batch, size_t n,
+                                   dv_sqids_at *at);
 
 int dv_sqlocal_open(struct dv_txn_backend *t, const struct dv_slice *ids, size_t n,
                     struct dv_arena *arena, struct dv_local *out, struct dv_err *err);

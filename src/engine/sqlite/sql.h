@@ -61,6 +61,7 @@
     X(NEW_IDS_AFTER, "SELECT id, seq, deleted FROM ids_new WHERE id > ?1 ORDER BY id")             \
     X(ID_ROW, "SELECT seq, deleted FROM ids WHERE id = ?1")                                        \
     X(NEW_ID_ROW, "SELECT seq, deleted FROM ids_new WHERE id = ?1")                                \
+    X(DOC_IDS_AFTER, "SELECT id FROM docs WHERE seq > ?1 ORDER BY seq")                            \
     X(DOC_ID, "SELECT id FROM docs WHERE seq = ?1")                                                \
     X(BODY_GET, "SELECT sum, record FROM bodies WHERE ref = ?1")                                   \
     X(BODY_PUT, "INSERT INTO bodies(ref, sum, record) VALUES(?1, ?2, ?3)")                         \

@@ -59,6 +59,7 @@ static void free_store(struct dv_store_backend *s)
     pthread_cond_destroy(&s->write_turn);
     pthread_mutex_destroy(&s->pool_lock);
     pthread_mutex_destroy(&s->watch_lock);
+    dv_sqfilter_drop(&s->filter);
     dv_buf_fini(&s->merge_pos);
     dv_free(s->path);
     dv_free(s->vfs_name);

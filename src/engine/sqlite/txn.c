@@ -146,6 +146,8 @@ static int begin_write(struct dv_store_backend *s, struct dv_txn_backend **out, 
         dv_sqconn_run(t->conn, DV_SQL_ROLLBACK, NULL);
         goto fail;
     }
+    t->begin_seq = t->state.update_seq;
+    dv_sqfilter_begin(t);
     *out = t;
     return 0;
 fail:
@@ -297,6 +299,13 @@ static int sync_commits(struct dv_store_backend *s, uint64_t need, struct dv_err
 /* ---- end
  * ----------------------------------------------------------------------------------------- */
 
+/* What the filter took in of a transaction that is not stored says nothing about others' seqs. */
+static void undo_filter(struct dv_txn_backend *t)
+{
+    if (t->write && t->store->filter.seq > t->begin_seq)
+        t->store->filter.seq = t->begin_seq;
+}
+
 static void finish(struct dv_txn_backend *t)
 {
     struct dv_store_backend *s = t->store;
@@ -323,9 +332,11 @@ static int commit_write(struct dv_txn_backend *t, struct dv_err *err)
     if (rc < 0) {
         if (!sqlite3_get_autocommit(t->conn->db))
             dv_sqconn_run(t->conn, DV_SQL_ROLLBACK, NULL);
+        undo_filter(t);
         return rc;
     }
     t->store->owner = t->owner;
+    t->store->filter.seq = t->state.update_seq;
     bound_log(t->store);
     return 0;
 }
@@ -356,6 +367,7 @@ void dv_sqtxn_rollback(struct dv_txn_backend *t)
         return;
     if (!sqlite3_get_autocommit(t->conn->db))
         dv_sqconn_run(t->conn, DV_SQL_ROLLBACK, NULL);
+    undo_filter(t);
     finish(t);
 }
 
