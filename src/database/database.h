@@ -238,6 +238,17 @@ int dv_database_wait(struct dv_database *db, uint64_t since, int64_t timeout_ms,
                      struct dv_err *err);
 void dv_database_wake(struct dv_database *db); /* from any thread: all waiters return */
 
+/* Be told when the database may have changed: at once after a commit of this process, within 200 ms
+ * after one of another. No thread for each watch. fn runs on some other thread, under a lock: it
+ * only passes the news on (a wake-up of a loop), calls nothing of here and does not block. */
+struct dv_watch;
+typedef void dv_watch_fn(void *arg);
+int dv_database_watch(struct dv_database *db, dv_watch_fn *fn, void *arg, struct dv_watch **watch,
+                      struct dv_err *err);
+/* fn is not running and will not run again on return. Before the database is closed. NULL is fine.
+ */
+void dv_watch_stop(struct dv_watch *watch);
+
 struct dv_row {
     struct dv_slice key;
     bool found; /* false: {"key":..,"error":"not_found"} */

@@ -31,7 +31,8 @@ struct dv_database {
     pthread_cond_t moved; /* commits or wakes changed */
     uint64_t commits;     /* of this struct */
     uint64_t wakes;
-    struct dv_epoch *epochs; /* owned; as last read, newest first */
+    struct dv_watch *watches; /* owned by those who watch */
+    struct dv_epoch *epochs;  /* owned; as last read, newest first */
     size_t n_epochs;
     struct dv_batch *spare_batches; /* owned; their memory is used again */
     unsigned n_spare_batches;
@@ -50,7 +51,8 @@ int dv_database_update(struct dv_database *db, enum dv_commit how, dv_closure_fn
 /* Run fn in a read transaction; returns what it returned. */
 int dv_database_view(struct dv_database *db, dv_closure_fn *fn, void *arg, struct dv_err *err);
 
-void dv_database_notify(struct dv_database *db); /* something was committed */
+void dv_database_notify(struct dv_database *db);       /* something was committed */
+void dv_database_tell_watches(struct dv_database *db); /* under the lock */
 
 /* ---- seqs ---------------------------------------------------------------------------------- */
 

@@ -14,6 +14,7 @@ void dv_database_notify(struct dv_database *db)
     pthread_mutex_lock(&db->lock);
     db->commits++;
     pthread_cond_broadcast(&db->moved);
+    dv_database_tell_watches(db);
     pthread_mutex_unlock(&db->lock);
 }
 

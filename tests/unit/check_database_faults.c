@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "engine/engine_ops.h"
 #include "lib/check_main.h"
 #include "lib/testdb.h"
 
@@ -274,6 +275,58 @@ START_TEST(a_read_without_memory_fails_and_the_next_one_does_not)
 }
 END_TEST
 
+/* ---- lost races -------------------------------------------------------------------------------
+ */
+
+static int races; /* still to be lost */
+
+/* As an engine that finds out at commit that somebody else was faster. */
+static int lose_race(struct dv_txn_backend *txn, enum dv_commit how, struct dv_err *err)
+{
+    if (races == 0)
+        return dv_engine_memory.ops->commit(txn, how, err);
+    races--;
+    dv_engine_memory.ops->rollback(txn);
+    return dv_err_set(err, DV_ERETRY, "another writer was faster");
+}
+
+START_TEST(a_write_that_loses_a_race_is_run_again_as_a_whole)
+{
+    static const struct dv_write_options replicated = { .replicated = true };
+    struct dv_edit edits[2] = {
+        { .json = DV_SLICE_LIT("{\"_id\":\"a\",\"_rev\":\"1-b\",\"_attachments\":{\"x\":{"
+                               "\"data\":\"aGVsbG8=\"}}}") },
+        { .json = DV_SLICE_LIT("{\"_id\":\"a\",\"_rev\":\"1-c\"}") },
+    };
+    struct dv_engine_ops ops = *dv_engine_memory.ops;
+    struct dv_engine engine = dv_engine_memory;
+    struct dv_slice rev = DV_SLICE_LIT("1-c");
+    struct dv_purge_request purge = { .id = DV_SLICE_LIT("a"), .revs = &rev, .n_revs = 1 };
+    struct dv_edit_result r[2];
+    uint64_t purge_seq;
+
+    ops.commit = lose_race;
+    engine.ops = &ops;
+    testdb_create(&t, 0, "races");
+    dv_database_close(t.db);
+    t.opt.engine = &engine;
+    ck_assert_int_eq(dv_database_open(t.path, &t.opt, &t.db, &t.err), 0);
+    races = 3;
+    ck_assert_int_eq(dv_database_write(t.db, edits, 2, &replicated, &t.arena, r, &t.err), 0);
+    ck_assert(r[0].code == 0 && r[1].code == 0);
+    ck_assert_int_eq(races, 0);
+    ck_assert_uint_eq(testdb_update_seq(&t), 1);
+    testdb_expect(&t, "a", "", DV_GET_CONFLICTS,
+                  "{\"_id\":\"a\",\"_rev\":\"1-c\",\"_conflicts\":[\"1-b\"]}");
+    races = 2;
+    ck_assert_int_eq(dv_database_purge(t.db, &purge, 1, &t.arena, &purge_seq, &t.err), 0);
+    ck_assert_uint_eq(purge.n_purged, 1);
+    ck_assert_uint_eq(purge_seq, 1);
+    ck_assert_ptr_nonnull(testdb_get(&t, "a", "1-b", DV_GET_ATTACHMENTS));
+    testdb_close(&t);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("database out of memory");
@@ -285,6 +338,7 @@ int main(void)
                         TESTDB_ENGINES);
     tcase_add_loop_test(tc, a_read_without_memory_fails_and_the_next_one_does_not, 0,
                         TESTDB_ENGINES);
+    tcase_add_test(tc, a_write_that_loses_a_race_is_run_again_as_a_whole);
     suite_add_tcase(suite, tc);
     return dv_check_run(suite);
 }

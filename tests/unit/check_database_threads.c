@@ -253,6 +253,77 @@ START_TEST(a_waiter_sees_what_another_opening_of_the_file_writes)
 }
 END_TEST
 
+/* ---- watching ----------------------------------------------------------------------------------
+ */
+
+struct watching {
+    pthread_mutex_t lock;
+    pthread_cond_t told;
+    int n;
+};
+
+static void count_news(void *arg)
+{
+    struct watching *w = arg;
+
+    pthread_mutex_lock(&w->lock);
+    w->n++;
+    pthread_cond_signal(&w->told);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void wait_for_news(struct watching *w)
+{
+    pthread_mutex_lock(&w->lock);
+    while (w->n == 0)
+        pthread_cond_wait(&w->told, &w->lock);
+    w->n = 0;
+    pthread_mutex_unlock(&w->lock);
+}
+
+START_TEST(a_watch_is_told_of_every_commit_until_it_is_stopped)
+{
+    struct watching w = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0 };
+    struct dv_watch *watch;
+
+    testdb_create(&t, _i, "watch");
+    ck_assert_int_eq(dv_database_watch(t.db, count_news, &w, &watch, &t.err), 0);
+    testdb_must_put(&t, "a", "", "{}");
+    wait_for_news(&w);
+    testdb_must_put(&t, "b", "", "{}");
+    wait_for_news(&w);
+    dv_watch_stop(watch);
+    w.n = 0;
+    testdb_must_put(&t, "c", "", "{}");
+    ck_assert_int_eq(w.n, 0);
+    testdb_close(&t);
+}
+END_TEST
+
+START_TEST(watches_are_told_of_what_another_opening_of_the_file_writes)
+{
+    struct watching w[3] = { { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0 },
+                             { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0 },
+                             { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0 } };
+    struct dv_watch *watches[3];
+    struct dv_database *other;
+
+    testdb_create(&t, 1, "watched");
+    ck_assert_int_eq(dv_database_open(t.path, &t.opt, &other, &t.err), 0);
+    for (int round = 0; round < 2; round++) { /* the thread ends and begins again */
+        for (int i = 0; i < 3; i++)
+            ck_assert_int_eq(dv_database_watch(other, count_news, &w[i], &watches[i], &t.err), 0);
+        testdb_must_put(&t, round ? "a" : "b", "", "{}");
+        for (int i = 0; i < 3; i++)
+            wait_for_news(&w[i]);
+        for (int i = 0; i < 3; i++)
+            dv_watch_stop(watches[(i + round) % 3]);
+    }
+    dv_database_close(other);
+    testdb_close(&t);
+}
+END_TEST
+
 /* ---- everything at once
  * ------------------------------------------------------------------------------ */
 
@@ -369,6 +440,8 @@ int main(void)
     tcase_add_loop_test(tc, a_full_strand_takes_nothing_and_says_so, 0, TESTDB_ENGINES);
     tcase_add_loop_test(tc, a_waiter_sees_a_change_a_time_out_and_a_call, 0, TESTDB_ENGINES);
     tcase_add_test(tc, a_waiter_sees_what_another_opening_of_the_file_writes);
+    tcase_add_loop_test(tc, a_watch_is_told_of_every_commit_until_it_is_stopped, 0, TESTDB_ENGINES);
+    tcase_add_test(tc, watches_are_told_of_what_another_opening_of_the_file_writes);
     tcase_add_loop_test(tc, readers_a_feed_and_compaction_run_beside_the_writers, 0,
                         TESTDB_ENGINES);
     suite_add_tcase(suite, tc);

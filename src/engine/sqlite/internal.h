@@ -432,8 +432,8 @@ int dv_sqowner_need(struct dv_txn_backend *t, uint64_t *owner, struct dv_err *er
 bool dv_sqowner_alive(sqlite3_stmt *st);
 /* Remove everything this store keeps; best effort, at close. */
 void dv_sqowner_leave(struct dv_store_backend *s);
-/* For tests: the machine was started anew under this boot id (the string is borrowed); NULL: ask the
- * system. While nothing is open. */
+/* For tests: the machine was started anew under this boot id (the string is borrowed); NULL: ask
+ * the system. While nothing is open. */
 void dv_sqowner_set_boot(const char *id);
 /* Remove an owner's keeps and row, and leave its streams without one: compaction takes them. */
 int dv_sqowner_remove(struct dv_txn_backend *t, uint64_t owner, struct dv_err *err);
