@@ -326,9 +326,12 @@ static int check_structure(struct dv_store_backend *s, bool deep, struct dv_sqch
 
 static void tell(const struct dv_sqcheck *c, dv_check_fn *fn, void *arg)
 {
-    const char *end = c->lines.p + c->lines.n;
+    const char *end;
 
-    for (const char *p = c->lines.p; fn && p && p < end; p += strlen(p) + 1)
+    if (!fn || c->lines.n == 0)
+        return;
+    end = c->lines.p + c->lines.n;
+    for (const char *p = c->lines.p; p < end; p += strlen(p) + 1)
         fn(arg, p);
 }
 
