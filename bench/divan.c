@@ -38,7 +38,7 @@ static void stored(void *arg, struct dv_batch *batch, int code, const struct dv_
         bench_die("a write failed", err);
     for (size_t i = 0; i < n; i++)
         if (results[i].code < 0)
-            bench_die("a document was refused", &results[i].err);
+            bench_die("a document was refused", results[i].err);
     p->docs += n;
     if (p->docs == BENCH_MILLION_PART)
         p->first = bench_now_s();
