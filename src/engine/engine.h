@@ -98,7 +98,8 @@ int dv_store_begin_read(struct dv_store *s, struct dv_txn **txn, struct dv_err *
 int dv_store_begin_write(struct dv_store *s, struct dv_txn **txn, struct dv_err *err);
 /* Ends the transaction in every case; on failure nothing of it is stored. DV_ERETRY: run the
  * whole closure again. After a write of it that failed (but for DV_ENOTFOUND of put_body, and what
- * the front door refused before the engine saw it) it fails with that code. */
+ * the front door refused before the engine saw it) it fails with that code. When the commit is done
+ * and only the barrier fails (the disk's sync does), it stays stored, without a promise. */
 int dv_txn_commit(struct dv_txn *t, enum dv_commit how, struct dv_err *err);
 /* Ends a read or an unwanted write. NULL is fine. */
 void dv_txn_rollback(struct dv_txn *t);
