@@ -32,13 +32,11 @@ static int fail(struct dv_buf *b, int code)
     return code;
 }
 
-int dv_buf_reserve(struct dv_buf *b, size_t more_bytes)
+int dv_buf_grow(struct dv_buf *b, size_t more_bytes)
 {
     size_t need, cap;
     char *p;
 
-    if (more_bytes <= b->capacity - b->n)
-        return 0;
     if (more_bytes > b->max || b->n > b->max - more_bytes)
         return fail(b, DV_ETOOBIG);
     need = b->n + more_bytes;
@@ -53,26 +51,9 @@ int dv_buf_reserve(struct dv_buf *b, size_t more_bytes)
     return 0;
 }
 
-int dv_buf_add(struct dv_buf *b, const void *p, size_t n)
-{
-    int rc = dv_buf_reserve(b, n);
-
-    if (rc < 0)
-        return rc;
-    if (n)
-        memcpy(b->p + b->n, p, n);
-    b->n += n;
-    return 0;
-}
-
 int dv_buf_add_str(struct dv_buf *b, const char *s)
 {
     return dv_buf_add(b, s, strlen(s));
-}
-
-int dv_buf_add_char(struct dv_buf *b, char c)
-{
-    return dv_buf_add(b, &c, 1);
 }
 
 int dv_buf_printf(struct dv_buf *b, const char *fmt, ...)

@@ -21,10 +21,27 @@ void dv_buf_init(struct dv_buf *b, size_t max_bytes);
 void dv_buf_fini(struct dv_buf *b);
 void dv_buf_reset(struct dv_buf *b); /* empty, forget failure, keep the memory */
 
-int dv_buf_reserve(struct dv_buf *b, size_t more_bytes);
-int dv_buf_add(struct dv_buf *b, const void *p, size_t n);
+int dv_buf_grow(struct dv_buf *b, size_t more_bytes); /* dv_buf_reserve's slow way */
+static inline int dv_buf_reserve(struct dv_buf *b, size_t more_bytes)
+{
+    return more_bytes <= b->capacity - b->n ? 0 : dv_buf_grow(b, more_bytes);
+}
+static inline int dv_buf_add(struct dv_buf *b, const void *p, size_t n)
+{
+    int rc = dv_buf_reserve(b, n);
+
+    if (rc < 0)
+        return rc;
+    if (n)
+        memcpy(b->p + b->n, p, n);
+    b->n += n;
+    return 0;
+}
+static inline int dv_buf_add_char(struct dv_buf *b, char c)
+{
+    return dv_buf_add(b, &c, 1);
+}
 int dv_buf_add_str(struct dv_buf *b, const char *s);
-int dv_buf_add_char(struct dv_buf *b, char c);
 int dv_buf_printf(struct dv_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Lower-case hexadecimal. */

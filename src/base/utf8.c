@@ -1,6 +1,8 @@
 /* See utf8.h. The first byte says how many follow, and narrows what the second may be. */
 #include "base/utf8.h"
 
+#include <stdint.h>
+
 size_t dv_utf8_length(struct dv_slice s)
 {
     const unsigned char *p = (const unsigned char *)s.p;
@@ -30,8 +32,14 @@ size_t dv_utf8_length(struct dv_slice s)
 
 bool dv_utf8_valid(struct dv_slice s)
 {
+    uint64_t eight;
     size_t n;
 
+    for (; s.n >= 8; s = dv_slice(s.p + 8, s.n - 8)) { /* most text is ASCII */
+        memcpy(&eight, s.p, 8);
+        if (eight & UINT64_C(0x8080808080808080))
+            break;
+    }
     for (; s.n > 0; s = dv_slice(s.p + n, s.n - n)) {
         n = dv_utf8_length(s);
         if (n == 0)

@@ -4,27 +4,23 @@
 
 enum { HEX_CHARS = 2 * DV_REV_RAW_BYTES };
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
+/* A digit's value plus one. Digits of hashes are random, which branches would not foresee. */
+static const unsigned char hex_values[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
 /* False when it is not hexadecimal. */
 static bool decode_hex(struct dv_slice text, char *raw)
 {
     for (size_t i = 0; i < text.n; i += 2) {
-        int hi = hex_digit(text.p[i]);
-        int lo = hex_digit(text.p[i + 1]);
+        unsigned hi = hex_values[(unsigned char)text.p[i]];
+        unsigned lo = hex_values[(unsigned char)text.p[i + 1]];
 
-        if (hi < 0 || lo < 0)
+        if (hi == 0 || lo == 0)
             return false;
-        raw[i / 2] = (char)(hi << 4 | lo);
+        raw[i / 2] = (char)(unsigned char)((hi - 1) << 4 | (lo - 1));
     }
     return true;
 }

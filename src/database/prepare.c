@@ -276,10 +276,11 @@ static int take_id(struct dv_parser *parser, const struct dv_edit *edit,
                    const struct dv_document *doc, struct dv_edit_result *r, struct dv_err *err)
 {
     struct dv_slice id = edit->id;
+    bool checked = id.n == 0 && doc->has_id; /* by the parser */
     struct dv_err why;
     char uuid[33];
 
-    if (id.n == 0 && doc->has_id) {
+    if (checked) {
         id = doc->id;
     } else if (id.n == 0) {
         dv_rand_uuid(uuid);
@@ -288,6 +289,8 @@ static int take_id(struct dv_parser *parser, const struct dv_edit *edit,
     r->id = dv_arena_copy(&parser->batch->arena, id);
     if (!r->id.p)
         return dv_err_set(err, DV_ENOMEM, "an id");
+    if (checked)
+        return 0;
     return dv_docid_check(r->id, &why) < 0 ? dv_refuse_err(r, &parser->batch->arena, &why) : 0;
 }
 
