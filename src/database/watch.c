@@ -51,11 +51,11 @@ static void *run_notifier(void *arg)
 
         for (struct dv_watch *w = notifier.first; w; w = w->polled_next)
             poll_one(w);
-        clock_gettime(CLOCK_REALTIME, &until);
+        clock_gettime(CLOCK_MONOTONIC, &until); /* a clock set back must not stop the looking */
         until.tv_nsec += POLL_MS * 1000000L;
         until.tv_sec += until.tv_nsec / 1000000000L;
         until.tv_nsec %= 1000000000L;
-        pthread_cond_timedwait(&notifier.stopped, &notifier.lock, &until);
+        pthread_cond_clockwait(&notifier.stopped, &notifier.lock, CLOCK_MONOTONIC, &until);
     }
     pthread_mutex_unlock(&notifier.lock);
     return arg;
