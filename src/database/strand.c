@@ -64,17 +64,24 @@ static void answer(struct job *job, int code, const struct dv_err *err)
 }
 
 /* One transaction for all. When it fails each has its own, so that a batch pays for itself
- * only. */
+ * only. When the barrier alone fails, who asked for it is told: edits made a second time would meet
+ * themselves as conflicts. */
 static void store_group(struct dv_strand *s, size_t n, enum dv_commit commit)
 {
     struct dv_err err;
+    bool stored;
     int code;
 
     dv_err_clear(&err);
-    code = dv_database_apply(s->db, s->batches, n, commit, &err);
+    code = dv_database_apply(s->db, s->batches, n, DV_COMMIT_LAZY, &err);
+    stored = code == 0;
+    if (stored && commit == DV_COMMIT_DURABLE)
+        code = dv_database_sync(s->db, &err);
     for (size_t i = 0; i < n; i++) {
-        if (code == 0 || n == 1) {
-            answer(&s->group[i], code, &err);
+        if (stored || n == 1) {
+            bool lazy = stored && s->group[i].commit == DV_COMMIT_LAZY;
+
+            answer(&s->group[i], lazy ? 0 : code, &err);
             continue;
         }
         dv_err_clear(&err);
