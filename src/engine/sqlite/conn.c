@@ -1,7 +1,7 @@
 /* One SQLite connection: its settings, its prepared statements, and SQLite's results as ours.
  *
  * The file may be hostile: no triggers, no views, no functions from the schema, cell sizes checked.
- * The log is moved into the file by dv_sqtxn_checkpoint alone (no automatic checkpoint). */
+ * The log is moved into the file by txn.c and store.c alone (no automatic checkpoint). */
 #include <errno.h>
 #include <stdio.h>
 #include <time.h>
@@ -239,28 +239,45 @@ int dv_sqconn_stmt(struct dv_sqconn *c, enum dv_sql which, sqlite3_stmt **st, st
     return 0;
 }
 
+/* A statement failed, be it one that only reads. Out of memory, disk full and I/O errors may make
+ * SQLite roll the whole transaction back (sqlite.org/lang_transaction.html): what came after would
+ * then be committed statement by statement, without the write lock. */
+static int failed(struct dv_sqconn *c, int rc, struct dv_err *err)
+{
+    rc = dv_sqconn_error(c, rc, err);
+    if (c->in_txn && sqlite3_get_autocommit(c->db))
+        c->lost = rc;
+    return rc;
+}
+
+static int refuse_lost(struct dv_sqconn *c, sqlite3_stmt *st, struct dv_err *err)
+{
+    sqlite3_reset(st);
+    return dv_err_set(err, c->lost, "%s: the transaction failed before", c->path);
+}
+
 int dv_sqconn_step(struct dv_sqconn *c, sqlite3_stmt *st, struct dv_err *err)
 {
-    int rc = sqlite3_step(st);
+    int rc;
 
+    if (c->lost)
+        return refuse_lost(c, st, err);
+    rc = sqlite3_step(st);
     if (rc == SQLITE_ROW)
         return 1;
-    if (rc != SQLITE_DONE)
-        rc = dv_sqconn_error(c, rc, err);
-    else
-        rc = 0;
+    rc = rc == SQLITE_DONE ? 0 : failed(c, rc, err);
     sqlite3_reset(st);
     return rc;
 }
 
 int dv_sqconn_done(struct dv_sqconn *c, sqlite3_stmt *st, struct dv_err *err)
 {
-    int rc = sqlite3_step(st);
+    int rc;
 
-    if (rc != SQLITE_DONE && rc != SQLITE_ROW)
-        rc = dv_sqconn_error(c, rc, err);
-    else
-        rc = 0;
+    if (c->lost)
+        return refuse_lost(c, st, err);
+    rc = sqlite3_step(st);
+    rc = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : failed(c, rc, err);
     sqlite3_reset(st);
     return rc;
 }
@@ -271,4 +288,32 @@ int dv_sqconn_run(struct dv_sqconn *c, enum dv_sql which, struct dv_err *err)
     int rc = dv_sqconn_stmt(c, which, &st, err);
 
     return rc < 0 ? rc : dv_sqconn_done(c, st, err);
+}
+
+int dv_sqconn_begin(struct dv_sqconn *c, enum dv_sql which, struct dv_err *err)
+{
+    int rc;
+
+    c->lost = 0;
+    rc = dv_sqconn_run(c, which, err);
+    c->in_txn = rc == 0;
+    return rc;
+}
+
+int dv_sqconn_commit(struct dv_sqconn *c, struct dv_err *err)
+{
+    int rc = dv_sqconn_run(c, DV_SQL_COMMIT, err);
+
+    if (rc < 0)
+        dv_sqconn_rollback(c);
+    c->in_txn = false;
+    return rc;
+}
+
+void dv_sqconn_rollback(struct dv_sqconn *c)
+{
+    c->in_txn = false;
+    c->lost = 0;
+    if (!sqlite3_get_autocommit(c->db))
+        dv_sqconn_run(c, DV_SQL_ROLLBACK, NULL);
 }

@@ -134,7 +134,7 @@ static int build(struct dv_txn_backend *t, struct dv_sqfilter *f, struct dv_err 
     dv_sqfilter_drop(f);
     if (!add_level(f, ids + ids / 2 + FIRST_IDS))
         return 0;
-    f->on = true;
+    f->on = f->unproven = true;
     if (ids)
         rc = add_rows(t, f, DV_SQL_IDS_AFTER, 0, err);
     if (rc == 0 && t->state.staged)
@@ -147,7 +147,8 @@ static int build(struct dv_txn_backend *t, struct dv_sqfilter *f, struct dv_err 
 }
 
 /* Both only make things faster: without memory, or when a page can not be read, there is no
- * filter, and whoever needs the page will say so. */
+ * filter, and whoever needs the page will say so. Where SQLite gives the transaction up on the way,
+ * the next statement says so. */
 void dv_sqfilter_begin(struct dv_txn_backend *t)
 {
     struct dv_sqfilter *f = &t->store->filter;

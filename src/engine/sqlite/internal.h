@@ -7,7 +7,8 @@
  *     begins and written once when it commits.
  *  3. Every row that carries content has a CRC-32, checked whenever the row is read.
  *  4. Numbers (seq, body ref, attachment, owner) only grow; none is used twice.
- *  5. After an error that may have lost a part of a write, the transaction can only roll back. */
+ *  5. After an error that may have lost a part of a write, the transaction can only roll back. No
+ *     statement runs when SQLite has rolled back by itself: it would be a transaction of its own. */
 #ifndef DV_ENGINE_SQLITE_INTERNAL_H
 #define DV_ENGINE_SQLITE_INTERNAL_H
 
@@ -121,6 +122,8 @@ struct dv_sqconn {
     int busy_timeout_ms;
     int64_t busy_since_ms;
     int wal_frames; /* in the log after the last commit of this connection */
+    bool in_txn;    /* between BEGIN and its end */
+    int lost;       /* error at which SQLite gave the transaction up by itself: nothing runs */
 };
 
 enum dv_sqconn_use { DV_SQCONN_READ, DV_SQCONN_WRITE, DV_SQCONN_WATCH };
@@ -146,6 +149,10 @@ int dv_sqconn_take(struct dv_sqconn *c, enum dv_sql which, sqlite3_stmt **st, st
 void dv_sqconn_give(struct dv_sqconn *c, enum dv_sql which, sqlite3_stmt *st);
 /* Run a statement without bindings to its end. */
 int dv_sqconn_run(struct dv_sqconn *c, enum dv_sql which, struct dv_err *err);
+/* A transaction's bounds. A commit that fails has rolled back. */
+int dv_sqconn_begin(struct dv_sqconn *c, enum dv_sql which, struct dv_err *err);
+int dv_sqconn_commit(struct dv_sqconn *c, struct dv_err *err);
+void dv_sqconn_rollback(struct dv_sqconn *c);
 /* Step a bound statement that gives no rows, and reset it. */
 int dv_sqconn_done(struct dv_sqconn *c, sqlite3_stmt *st, struct dv_err *err);
 /* 1 a row, 0 the end; resets at the end and on failure. */
@@ -196,6 +203,7 @@ struct dv_sqfilter_level {
 
 struct dv_sqfilter {
     bool on;
+    bool unproven; /* made within the transaction that runs */
     uint64_t seq; /* ids of all documents up to it are in */
     uint64_t n_ids;
     uint64_t looks; /* in vain, while there is no filter */
@@ -246,6 +254,9 @@ struct dv_store_backend {
     struct dv_sqconn *watch; /* owned */
     uint64_t synced;         /* commits of this store known to be on the disk */
     _Atomic uint64_t commits;
+    /* A sync of the log failed: what it was for may be gone though it still reads well, and the
+     * next sync would say nothing of it (Linux). */
+    atomic_bool log_torn;
 
     atomic_bool compacting;
 };

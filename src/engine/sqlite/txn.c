@@ -138,12 +138,12 @@ static int begin_write(struct dv_store_backend *s, struct dv_txn_backend **out, 
     t->conn = s->writer;
     t->write = true;
     t->owner = s->owner;
-    rc = dv_sqconn_run(t->conn, DV_SQL_BEGIN_WRITE, err);
+    rc = dv_sqconn_begin(t->conn, DV_SQL_BEGIN_WRITE, err);
     if (rc < 0)
         goto fail;
     rc = load(t, err);
     if (rc < 0) {
-        dv_sqconn_run(t->conn, DV_SQL_ROLLBACK, NULL);
+        dv_sqconn_rollback(t->conn);
         goto fail;
     }
     t->begin_seq = t->state.update_seq;
@@ -168,7 +168,7 @@ static int begin_read(struct dv_store_backend *s, struct dv_txn_backend **out, s
     t->store = s;
     rc = take_reader(s, &t->conn, err);
     if (rc == 0)
-        rc = dv_sqconn_run(t->conn, DV_SQL_BEGIN, err);
+        rc = dv_sqconn_begin(t->conn, DV_SQL_BEGIN, err);
     if (rc == 0)
         rc = load(t, err);
     if (rc < 0) {
@@ -227,6 +227,8 @@ static void bound_log(struct dv_store_backend *s)
         if (rc == SQLITE_BUSY)
             s->log_waits_at = c->wal_frames;
     }
+    if (rc == SQLITE_IOERR_FSYNC)
+        atomic_store(&s->log_torn, true);
     if (rc != SQLITE_OK && rc != SQLITE_BUSY)
         dv_log(DV_LOG_WARN, "%s: moving the log into the file: %s", s->path, sqlite3_errstr(rc));
 }
@@ -275,6 +277,22 @@ int dv_sqtxn_barrier(struct dv_sqconn *c, struct dv_err *err)
     return rc ? dv_sqconn_error(c, rc, err) : 0;
 }
 
+/* After a failed sync of the log: everything into the file, which is synced, and a new log. Until
+ * that has worked no barrier does. */
+static int renew_log(struct dv_store_backend *s, struct dv_err *err)
+{
+    int rc = checkpoint(s->watch, SQLITE_CHECKPOINT_TRUNCATE, LOG_WAIT_MS);
+
+    if (rc != SQLITE_OK)
+        return dv_err_set(err, DV_EIO,
+                          "%s: a sync failed before, and the log can not be renewed: %s", s->path,
+                          sqlite3_errstr(rc));
+    rc = dv_sqtxn_barrier(s->watch, err);
+    if (rc == 0)
+        atomic_store(&s->log_torn, false);
+    return rc;
+}
+
 /* Sync the log through the watcher: writers go on meanwhile, and one sync serves all who wait.
  * need: this many commits must be on the disk; UINT64_MAX: whatever any process committed. */
 static int sync_commits(struct dv_store_backend *s, uint64_t need, struct dv_err *err)
@@ -287,8 +305,10 @@ static int sync_commits(struct dv_store_backend *s, uint64_t need, struct dv_err
 
         /* Opens the log, if this connection has not yet. */
         rc = dv_sqconn_run(s->watch, DV_SQL_DATA_VERSION, err);
-        if (rc == 0)
-            rc = dv_sqtxn_barrier(s->watch, err);
+        if (rc == 0 && atomic_load(&s->log_torn))
+            rc = renew_log(s, err);
+        else if (rc == 0 && (rc = dv_sqtxn_barrier(s->watch, err)) < 0)
+            atomic_store(&s->log_torn, true);
         if (rc == 0)
             s->synced = n;
     }
@@ -299,11 +319,18 @@ static int sync_commits(struct dv_store_backend *s, uint64_t need, struct dv_err
 /* ---- end
  * ----------------------------------------------------------------------------------------- */
 
-/* What the filter took in of a transaction that is not stored says nothing about others' seqs. */
+/* What the filter took in of a transaction that is not stored says nothing about others' seqs; and
+ * made from what the transaction saw, it lacks the ids that came back with it. */
 static void undo_filter(struct dv_txn_backend *t)
 {
-    if (t->write && t->store->filter.seq > t->begin_seq)
-        t->store->filter.seq = t->begin_seq;
+    struct dv_sqfilter *f = &t->store->filter;
+
+    if (!t->write)
+        return;
+    if (f->unproven)
+        dv_sqfilter_drop(f);
+    else if (f->seq > t->begin_seq)
+        f->seq = t->begin_seq;
 }
 
 static void finish(struct dv_txn_backend *t)
@@ -328,15 +355,15 @@ static int commit_write(struct dv_txn_backend *t, struct dv_err *err)
     if (rc == 0 && t->dirty)
         rc = dv_sqstate_save(t, err);
     if (rc == 0)
-        rc = dv_sqconn_run(t->conn, DV_SQL_COMMIT, err);
+        rc = dv_sqconn_commit(t->conn, err);
     if (rc < 0) {
-        if (!sqlite3_get_autocommit(t->conn->db))
-            dv_sqconn_run(t->conn, DV_SQL_ROLLBACK, NULL);
+        dv_sqconn_rollback(t->conn);
         undo_filter(t);
         return rc;
     }
     t->store->owner = t->owner;
     t->store->filter.seq = t->state.update_seq;
+    t->store->filter.unproven = false;
     bound_log(t->store);
     return 0;
 }
@@ -353,7 +380,7 @@ int dv_sqtxn_commit(struct dv_txn_backend *t, enum dv_commit how, struct dv_err 
         if (rc == 0)
             mine = atomic_fetch_add(&s->commits, 1) + 1;
     } else {
-        dv_sqconn_run(t->conn, DV_SQL_ROLLBACK, NULL);
+        dv_sqconn_rollback(t->conn);
     }
     finish(t);
     if (rc == 0 && write && how == DV_COMMIT_DURABLE)
@@ -365,8 +392,7 @@ void dv_sqtxn_rollback(struct dv_txn_backend *t)
 {
     if (!t)
         return;
-    if (!sqlite3_get_autocommit(t->conn->db))
-        dv_sqconn_run(t->conn, DV_SQL_ROLLBACK, NULL);
+    dv_sqconn_rollback(t->conn);
     undo_filter(t);
     finish(t);
 }
