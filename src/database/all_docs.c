@@ -48,7 +48,8 @@ static struct shown_row *add_row(struct scan *s, struct dv_slice key, struct dv_
 
 static bool is_full(const struct scan *s)
 {
-    return s->n_seen >= DV_PAGE_ROWS || s->docs.n >= DV_PAGE_BYTES;
+    return s->n_seen >= DV_PAGE_ROWS || s->docs.n >= DV_PAGE_BYTES ||
+           s->page.used_bytes >= DV_PAGE_ARENA;
 }
 
 static int fill_row(struct scan *s, struct shown_row *row, const struct dv_doc_info *info,

@@ -12,7 +12,7 @@
 
 #include "base/mem.h"
 
-enum { PAGE_DOCS = 1000 };
+enum { PAGE_DOCS = 1000 }; /* a multiple of DV_LOOKUP_IDS */
 
 /* One edit of a document, with what sorting needs close by. */
 struct item {
@@ -222,36 +222,63 @@ static size_t group_end(const struct dv_apply *a, size_t at)
     return end;
 }
 
-/* Look up, change and write the documents from item *at on, at most a page; moves *at. */
+/* What is changed together. */
+struct page {
+    struct dv_slice ids[PAGE_DOCS];
+    struct dv_doc_info infos[PAGE_DOCS];
+    struct dv_doc_write writes[PAGE_DOCS];
+    size_t n, n_writes;
+};
+
+/* Look up the documents from item `at` on: at most a page, and fewer when their trees are large. */
+static int look_up(struct apply_call *c, struct dv_txn *txn, size_t at, struct page *page,
+                   struct dv_err *err)
+{
+    struct dv_apply *a = c->a;
+    size_t known = 0;
+
+    page->n = page->n_writes = 0;
+    while (at < a->n_items && page->n < PAGE_DOCS) {
+        int code;
+
+        for (; at < a->n_items && page->n < known + DV_LOOKUP_IDS; at = group_end(a, at))
+            page->ids[page->n++] = a->items[at].id;
+        code = dv_txn_open_docs(txn, page->ids + known, page->n - known, &a->page,
+                                page->infos + known, err);
+        if (code < 0)
+            return code;
+        known = page->n;
+        if (a->page.used_bytes > DV_LOOKUP_BYTES)
+            break;
+    }
+    return 0;
+}
+
+/* Look up, change and write the documents from item *at on; moves *at. */
 static int apply_page(struct apply_call *c, struct dv_txn *txn, size_t *at, struct dv_err *err)
 {
     struct dv_apply *a = c->a;
-    struct dv_slice ids[PAGE_DOCS];
-    struct dv_doc_info *infos;
-    struct dv_doc_write *writes;
-    size_t n_ids = 0, n_writes = 0, item = *at;
+    struct page *page;
+    size_t item = *at;
     int code;
 
-    for (size_t i = *at; i < a->n_items && n_ids < PAGE_DOCS; i = group_end(a, i))
-        ids[n_ids++] = a->items[i].id;
     dv_arena_reset(&a->page);
-    infos = dv_arena_array(&a->page, n_ids, sizeof(*infos), err);
-    writes = infos ? dv_arena_array(&a->page, n_ids, sizeof(*writes), err) : NULL;
-    if (!writes)
-        return DV_ENOMEM;
-    code = dv_txn_open_docs(txn, ids, n_ids, &a->page, infos, err);
-    for (size_t i = 0; code == 0 && i < n_ids; i++) {
+    page = dv_arena_alloc(&a->page, sizeof(*page));
+    if (!page)
+        return dv_err_set(err, DV_ENOMEM, "a page of documents");
+    code = look_up(c, txn, item, page, err);
+    for (size_t i = 0; code == 0 && i < page->n; i++) {
         size_t end = group_end(a, item);
         bool same;
 
-        code = apply_group(c, txn, &a->items[item], end - item, &infos[i], &writes[n_writes], &same,
-                           err);
-        n_writes += code == 0 && !same;
+        code = apply_group(c, txn, &a->items[item], end - item, &page->infos[i],
+                           &page->writes[page->n_writes], &same, err);
+        page->n_writes += code == 0 && !same;
         item = end;
     }
-    if (code == 0 && n_writes > 0)
-        code = dv_txn_write_docs(txn, writes, n_writes, err);
-    c->written += n_writes;
+    if (code == 0 && page->n_writes > 0)
+        code = dv_txn_write_docs(txn, page->writes, page->n_writes, err);
+    c->written += page->n_writes;
     *at = item;
     return code;
 }

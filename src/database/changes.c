@@ -64,7 +64,8 @@ static int collect_row(void *arg, const struct dv_doc_info *info, struct dv_err 
     int32_t winner;
     int code;
 
-    if (f->n_rows >= DV_PAGE_ROWS || f->n_rows >= f->limit || f->docs.n >= DV_PAGE_BYTES)
+    if (f->n_rows >= DV_PAGE_ROWS || f->n_rows >= f->limit || f->docs.n >= DV_PAGE_BYTES ||
+        f->page.used_bytes >= DV_PAGE_ARENA)
         return 1;
     dv_arena_reset(&f->work);
     row = dv_arena_zalloc(&f->page, sizeof(*row));

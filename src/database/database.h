@@ -236,7 +236,9 @@ int dv_database_count_changes(struct dv_database *db, uint64_t since, uint64_t *
  * (then *changed is false), or dv_database_wake was called. */
 int dv_database_wait(struct dv_database *db, uint64_t since, int64_t timeout_ms, bool *changed,
                      struct dv_err *err);
-void dv_database_wake(struct dv_database *db); /* from any thread: all waiters return */
+/* From any thread: all who wait now return. One who is about to wait is not held back, so a caller
+ * with something else to look at gives a timeout. */
+void dv_database_wake(struct dv_database *db);
 
 /* Be told when the database may have changed: at once after a commit of this process, within 200 ms
  * after one of another. No thread for each watch. fn runs on some other thread, under a lock: it

@@ -11,7 +11,12 @@
 enum {
     /* A read transaction holds no more than this and gives way to the next. */
     DV_PAGE_ROWS = 1000,
-    DV_PAGE_BYTES = 1024 * 1024,
+    DV_PAGE_BYTES = 1024 * 1024,     /* of documents */
+    DV_PAGE_ARENA = 4 * 1024 * 1024, /* of what stands beside them: revisions, attachments' names */
+    /* Documents looked up in one call, and the trees after which no more are: hostile ones have
+     * hundreds of kilobytes each. */
+    DV_LOOKUP_IDS = 100,
+    DV_LOOKUP_BYTES = 16 * 1024 * 1024,
 };
 
 /* Ceilings of the working memory of one call. Trees are the largest: see DV_REVTREE_NODES_MAX. */

@@ -1,9 +1,6 @@
 /* Which revisions are missing here, and which of ours may be their ancestors. */
 #include "database/internal.h"
 
-/* Documents looked up in one read transaction. */
-enum { PAGE_IDS = 500 };
-
 struct diff_call {
     struct dv_revs_query *queries;
     size_t n;
@@ -99,7 +96,7 @@ static int diff_page(void *arg, struct dv_txn *txn, struct dv_err *err)
     struct diff_call *c = arg;
     struct dv_doc_info *infos;
     struct dv_slice *ids;
-    size_t n = c->n < PAGE_IDS ? c->n : PAGE_IDS;
+    size_t n = c->n < DV_LOOKUP_IDS ? c->n : DV_LOOKUP_IDS;
     int code;
 
     dv_arena_reset(&c->work);
