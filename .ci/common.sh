@@ -43,8 +43,9 @@ need_packages()
             missing+=("$name")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
-    [ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
-        fail "without sudo, root has to run first: apt-get install ${missing[*]}"
+    # sudo asks for the password on the terminal, if it wants one.
+    [ "$(id -u)" = 0 ] || sudo true 2>/dev/null ||
+        fail "sudo is not to be had here, so root has to run first: apt-get install ${missing[*]}"
     say "installing ${missing[*]}"
     log=$(mktemp)
     if ! { as_root apt-get -q update &&
