@@ -113,13 +113,13 @@ static int join(const struct dv_folder *f, struct dv_slice file, struct dv_buf *
 /* DV_ENOTFOUND when the file is not there. */
 static int read_node(const char *path, char node[33], struct dv_err *err)
 {
-    char text[NODE_DIGITS + 2];
+    char text[NODE_DIGITS + 3] = ""; /* room for a byte too many, and a NUL */
     ssize_t n;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
         return dv_err_errno(err, errno, "open %s", path);
-    n = read(fd, text, sizeof(text));
+    n = read(fd, text, sizeof(text) - 1);
     if (n < 0) {
         int code = dv_err_errno(err, errno, "read %s", path);
 
