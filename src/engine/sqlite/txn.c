@@ -26,6 +26,7 @@ enum {
     LOG_STEP = (4 << 20) / FRAME_BYTES,
     LOG_WAIT_MS = 1000,
     LOG_TRY_MS = 20,
+    REWRITE_BYTES = 64 << 10,
 };
 
 int dv_sqtxn_corrupt(struct dv_txn_backend *t, struct dv_err *err, const char *fmt, ...)
@@ -277,17 +278,46 @@ int dv_sqtxn_barrier(struct dv_sqconn *c, struct dv_err *err)
     return rc ? dv_sqconn_error(c, rc, err) : 0;
 }
 
-/* After a failed sync of the log: everything into the file, which is synced, and a new log. Until
- * that has worked no barrier does. */
+/* Write what the log holds over itself: what the disk did not take has to be written again. */
+static int rewrite_log(sqlite3_file *log)
+{
+    char *piece = dv_malloc(REWRITE_BYTES);
+    sqlite3_int64 size = 0;
+    int rc = piece ? log->pMethods->xFileSize(log, &size) : SQLITE_NOMEM;
+
+    for (sqlite3_int64 at = 0; rc == SQLITE_OK && at < size; at += REWRITE_BYTES) {
+        int n = size - at < REWRITE_BYTES ? (int)(size - at) : REWRITE_BYTES;
+
+        rc = log->pMethods->xRead(log, piece, n, at);
+        if (rc == SQLITE_OK)
+            rc = log->pMethods->xWrite(log, piece, n, at);
+    }
+    dv_free(piece);
+    return rc;
+}
+
+/* After a failed sync of the log, until this has worked no barrier does. With the write lock:
+ * nobody may start the log over meanwhile. */
 static int renew_log(struct dv_store_backend *s, struct dv_err *err)
 {
-    int rc = checkpoint(s->watch, SQLITE_CHECKPOINT_TRUNCATE, LOG_WAIT_MS);
+    sqlite3_file *log = NULL;
+    int rc;
 
-    if (rc != SQLITE_OK)
-        return dv_err_set(err, DV_EIO,
-                          "%s: a sync failed before, and the log can not be renewed: %s", s->path,
-                          sqlite3_errstr(rc));
-    rc = dv_sqtxn_barrier(s->watch, err);
+    wait_turn(s);
+    rc = dv_sqtxn_open_writer(s, err);
+    if (rc == 0)
+        rc = dv_sqconn_begin(s->writer, DV_SQL_BEGIN_WRITE, err);
+    if (rc == 0) {
+        rc = sqlite3_file_control(s->watch->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+        if (rc == SQLITE_OK && log && log->pMethods)
+            rc = rewrite_log(log);
+        if (rc != SQLITE_OK)
+            rc = dv_sqconn_error(s->watch, rc, err);
+        dv_sqconn_rollback(s->writer);
+    }
+    end_turn(s);
+    if (rc == 0)
+        rc = dv_sqtxn_barrier(s->watch, err);
     if (rc == 0)
         atomic_store(&s->log_torn, false);
     return rc;
