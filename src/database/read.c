@@ -3,6 +3,9 @@
 
 #include "database/show.h"
 
+/* Looks at a document whose attachments keep being taken away while it is read. */
+enum { TRIES = 3 };
+
 struct get_call {
     struct dv_database *db;
     struct dv_slice id;
@@ -91,6 +94,21 @@ static int get_doc(void *arg, struct dv_txn *txn, struct dv_err *err)
     return code;
 }
 
+/* *gone: an attachment was taken away (purged, compacted) after the transaction that named it. */
+static int read_once(struct get_call *c, bool *gone, struct dv_err *err)
+{
+    int code;
+
+    dv_arena_reset(&c->work);
+    code = dv_database_view(c->db, get_doc, c, err);
+    *gone = false;
+    if (code < 0 || c->local || !c->out)
+        return code;
+    code = dv_show_tail(c->db, &c->view, &c->shown, c->out, err);
+    *gone = code == DV_ENOTFOUND;
+    return code;
+}
+
 int dv_read_revision(struct dv_database *db, struct dv_slice id, const struct dv_get_options *opt,
                      struct dv_arena *arena, struct dv_buf *out, struct dv_revision_read *read,
                      struct dv_err *err)
@@ -100,15 +118,19 @@ int dv_read_revision(struct dv_database *db, struct dv_slice id, const struct dv
         .db = db, .id = id, .opt = opt ? opt : &plain, .arena = arena, .out = out
     };
     size_t before = out ? out->n : 0;
+    bool gone = false;
     int code;
 
     dv_arena_init(&c.work, DV_CALL_ARENA_BYTES);
     dv_buf_init(&c.record, DV_RECORD_BUF_BYTES);
     code = dv_view_init(&c.view, c.opt, arena, err);
-    if (code == 0)
-        code = dv_database_view(db, get_doc, &c, err);
-    if (code == 0 && !c.local && out)
-        code = dv_show_tail(db, &c.view, &c.shown, out, err);
+    for (int tries = 0; code == 0 || (gone && tries < TRIES); tries++) {
+        if (out)
+            out->n = before;
+        code = read_once(&c, &gone, err);
+        if (code == 0)
+            break;
+    }
     if (code < 0 && out)
         out->n = before;
     else if (code == 0 && read)

@@ -324,9 +324,6 @@ START_TEST(watches_are_told_of_what_another_opening_of_the_file_writes)
 }
 END_TEST
 
-/* ---- everything at once
- * ------------------------------------------------------------------------------ */
-
 struct running {
     pthread_t thread;
     bool *stop;
@@ -343,6 +340,70 @@ static bool is_stopped(const struct running *r)
     pthread_mutex_unlock(r->lock);
     return stop;
 }
+
+/* ---- attachments that go -----------------------------------------------------------------------
+ */
+
+static void *purge_and_write(void *arg)
+{
+    struct dv_slice rev = DV_SLICE_LIT("1-a");
+    struct running *r = arg;
+    struct dv_arena arena;
+
+    dv_arena_init(&arena, 1 << 24);
+    for (int i = 0; i < 150; i++) {
+        static const struct dv_write_options replicated = { .replicated = true };
+        struct dv_edit edit = { .json = DV_SLICE_LIT(
+                                    "{\"_id\":\"a\",\"_rev\":\"1-a\",\"_attachments\":{"
+                                    "\"x\":{\"data\":\"aGVsbG8=\"}}}") };
+        struct dv_purge_request purge = { .id = DV_SLICE_LIT("a"), .revs = &rev, .n_revs = 1 };
+        struct dv_edit_result result;
+        uint64_t seq;
+
+        ck_assert_int_eq(dv_database_write(t.db, &edit, 1, &replicated, &arena, &result, NULL), 0);
+        ck_assert_int_eq(result.code, 0);
+        ck_assert_int_eq(dv_database_purge(t.db, &purge, 1, &arena, &seq, NULL), 0);
+        ck_assert_int_eq(dv_database_compact(t.db, NULL, NULL), 0);
+        dv_arena_reset(&arena);
+    }
+    pthread_mutex_lock(r->lock);
+    *r->stop = true;
+    pthread_mutex_unlock(r->lock);
+    dv_arena_fini(&arena);
+    return NULL;
+}
+
+START_TEST(a_document_is_read_whole_or_not_found_while_it_is_purged)
+{
+    struct dv_get_options opt = { .flags = DV_GET_ATTACHMENTS };
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    bool stop = false;
+    struct running purging = { .stop = &stop, .lock = &lock };
+    struct dv_arena arena;
+    struct dv_buf out;
+
+    testdb_create(&t, _i, "going");
+    dv_arena_init(&arena, 1 << 20);
+    dv_buf_init(&out, 1000);
+    ck_assert_int_eq(pthread_create(&purging.thread, NULL, purge_and_write, &purging), 0);
+    while (!is_stopped(&purging)) {
+        struct dv_err err;
+        int code = dv_database_get(t.db, DV_SLICE_LIT("a"), &opt, &arena, &out, NULL, &err);
+
+        ck_assert(code == 0 ? strstr(dv_buf_cstr(&out), "aGVsbG8=") != NULL
+                            : code == DV_ENOTFOUND && out.n == 0);
+        dv_buf_reset(&out);
+        dv_arena_reset(&arena);
+    }
+    pthread_join(purging.thread, NULL);
+    dv_buf_fini(&out);
+    dv_arena_fini(&arena);
+    testdb_close(&t);
+}
+END_TEST
+
+/* ---- everything at once
+ * ------------------------------------------------------------------------------ */
 
 static int follow(void *arg, const struct dv_change *c, struct dv_err *err)
 {
@@ -442,6 +503,8 @@ int main(void)
     tcase_add_test(tc, a_waiter_sees_what_another_opening_of_the_file_writes);
     tcase_add_loop_test(tc, a_watch_is_told_of_every_commit_until_it_is_stopped, 0, TESTDB_ENGINES);
     tcase_add_test(tc, watches_are_told_of_what_another_opening_of_the_file_writes);
+    tcase_add_loop_test(tc, a_document_is_read_whole_or_not_found_while_it_is_purged, 0,
+                        TESTDB_ENGINES);
     tcase_add_loop_test(tc, readers_a_feed_and_compaction_run_beside_the_writers, 0,
                         TESTDB_ENGINES);
     suite_add_tcase(suite, tc);

@@ -8,7 +8,8 @@
  *  3. Every row that carries content has a CRC-32, checked whenever the row is read.
  *  4. Numbers (seq, body ref, attachment, owner) only grow; none is used twice.
  *  5. After an error that may have lost a part of a write, the transaction can only roll back. No
- *     statement runs when SQLite has rolled back by itself: it would be a transaction of its own. */
+ *     statement runs when SQLite has rolled back by itself: it would be a transaction of its own.
+ */
 #ifndef DV_ENGINE_SQLITE_INTERNAL_H
 #define DV_ENGINE_SQLITE_INTERNAL_H
 
@@ -204,7 +205,7 @@ struct dv_sqfilter_level {
 struct dv_sqfilter {
     bool on;
     bool unproven; /* made within the transaction that runs */
-    uint64_t seq; /* ids of all documents up to it are in */
+    uint64_t seq;  /* ids of all documents up to it are in */
     uint64_t n_ids;
     uint64_t looks; /* in vain, while there is no filter */
     struct dv_sqfilter_level levels[DV_SQ_FILTER_LEVELS];
