@@ -95,26 +95,15 @@ int dv_sqatt_find(struct dv_txn_backend *t, const struct dv_att_key *key, struct
     return rc;
 }
 
-static int row_of(struct dv_txn_backend *t, enum dv_sql which, uint64_t n, struct dv_sqatt *out,
-                  struct dv_err *err)
+int dv_sqatt_at(struct dv_txn_backend *t, uint64_t n, struct dv_sqatt *out, struct dv_err *err)
 {
     sqlite3_stmt *st;
-    int rc = dv_sqconn_stmt(t->conn, which, &st, err);
+    int rc = dv_sqconn_stmt(t->conn, DV_SQL_ATT_STREAM, &st, err);
 
     if (rc < 0)
         return rc;
     dv_sq_bind_u64(st, 1, n);
     return one_row(t, st, out, err);
-}
-
-int dv_sqatt_at(struct dv_txn_backend *t, uint64_t n, struct dv_sqatt *out, struct dv_err *err)
-{
-    return row_of(t, DV_SQL_ATT_STREAM, n, out, err);
-}
-
-int dv_sqatt_after(struct dv_txn_backend *t, uint64_t n, struct dv_sqatt *out, struct dv_err *err)
-{
-    return row_of(t, DV_SQL_ATTS_AFTER, n, out, err);
 }
 
 /* Our own provisional stream; another process may have taken us for dead. */

@@ -78,9 +78,8 @@ int dv_sqcheck_renew(struct dv_sqcheck *c, struct dv_err *err)
 
     if (c->single)
         return 0;
-    rc = dv_sqconn_run(c->t->conn, DV_SQL_ROLLBACK, err);
-    if (rc == 0)
-        rc = dv_sqconn_run(c->t->conn, DV_SQL_BEGIN, err);
+    dv_sqconn_rollback(c->t->conn);
+    rc = dv_sqconn_begin(c->t->conn, DV_SQL_BEGIN, err);
     if (rc == 0)
         rc = dv_sqstate_load(c->t, err);
     if (rc == 0 && c->t->state.gone)
@@ -298,6 +297,7 @@ static int try_pass(struct dv_store_backend *s, struct dv_sqcheck *c, bool singl
     dv_arena_fini(&c->arena);
     dv_free(c->named);
     dv_free(c->att_refs);
+    dv_free(c->atts);
     *done = rc < 0 || !c->moved;
     if (!*done || rc < 0)
         dv_buf_fini(&c->lines);

@@ -23,6 +23,8 @@ struct dv_sqcheck {
     uint64_t named_bits;
     uint32_t *att_refs; /* owned: references seen, by attachment number; or NULL */
     uint64_t n_att_refs;
+    uint64_t *atts; /* owned: numbers of the finished attachments */
+    size_t n_atts, atts_capacity;
     /* The attachment whose chunks go by. */
     uint64_t att, att_chunks, att_bytes;
     uint64_t atts_with_chunks, atts_by_chunks;

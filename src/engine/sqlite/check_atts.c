@@ -1,4 +1,5 @@
 /* The check of attachments: rows, chunks, references, and (deep) digests. */
+#include "base/mem.h"
 #include "couch/gzip.h"
 #include "engine/digest.h"
 #include "engine/sqlite/check.h"
@@ -65,6 +66,9 @@ static int check_att(struct dv_sqcheck *c, sqlite3_stmt *st, struct dv_err *err)
     if (!a.finished)
         return 0; /* somebody writes it, or compaction takes it */
     c->result.attachments++;
+    if (!dv_grow(&c->atts, &c->atts_capacity, c->n_atts + 1, sizeof(*c->atts)))
+        return dv_err_set(err, DV_ENOMEM, "out of memory");
+    c->atts[c->n_atts++] = a.n;
     c->atts_with_chunks += a.chunks > 0;
     if (a.n > c->t->state.last_att)
         dv_sqcheck_finding(c, "attachment %llu has a number that was not given out",
@@ -208,24 +212,20 @@ static int check_digests(struct dv_sqcheck *c, const struct dv_sqatt *a, struct 
     return dv_sqcheck_damage(c, rc, err);
 }
 
-/* One attachment per round: its chunks may need more than one transaction. */
+/* Of the attachments whose rows were good. One per round: its chunks may need more than one
+ * transaction. */
 static int check_all_digests(struct dv_sqcheck *c, struct dv_err *err)
 {
-    struct dv_sqatt a = { .n = 0 };
     int rc = 0;
 
-    while (rc == 0 && !c->moved) {
-        uint64_t last = a.n;
+    for (size_t i = 0; rc == 0 && !c->moved && i < c->n_atts; i++) {
+        struct dv_sqatt a;
 
-        rc = dv_sqatt_after(c->t, last, &a, err);
-        if (rc == DV_ENOTFOUND)
-            return 0;
-        if (rc == DV_ECORRUPT) { /* told before */
-            a.n = last + 1;
-            rc = 0;
-        } else if (rc == 0 && a.finished) {
+        rc = dv_sqatt_at(c->t, c->atts[i], &a, err);
+        if (rc == 0)
             rc = check_digests(c, &a, err);
-        }
+        else
+            rc = rc == DV_ENOTFOUND ? 0 : dv_sqcheck_damage(c, rc, err);
         if (rc == 0)
             rc = dv_sqcheck_renew(c, err);
     }

@@ -19,10 +19,17 @@ static const char *const sql_texts[DV_SQL_COUNT] = {
 #undef X
 };
 
-static int code_of(sqlite3 *db, int rc)
+/* SQLite keeps the errno of most failed calls; of those inside a commit it does not, but whoever
+ * steps has cleared errno before. */
+static int errno_of(sqlite3 *db)
 {
     int sys = db ? sqlite3_system_errno(db) : 0;
 
+    return sys ? sys : errno;
+}
+
+static int code_of(int rc, int sys)
+{
     switch (rc & 0xff) {
     case SQLITE_NOMEM:
         return DV_ENOMEM;
@@ -57,12 +64,13 @@ static int code_of(sqlite3 *db, int rc)
 
 int dv_sq_error(sqlite3 *db, const char *path, int rc, struct dv_err *err)
 {
-    int code = code_of(db, rc);
+    int sys = errno_of(db);
+    int code = code_of(rc, sys);
 
     dv_err_set(err, code, "%s: %s (%s, %d)", path, dv_err_name(code),
                db ? sqlite3_errmsg(db) : sqlite3_errstr(rc), rc);
-    if (err && db && code != DV_ENOMEM)
-        err->sys_errno = sqlite3_system_errno(db);
+    if (err && code != DV_ENOMEM && (rc & 0xff) != SQLITE_BUSY)
+        err->sys_errno = sys;
     return code;
 }
 
@@ -262,6 +270,7 @@ int dv_sqconn_step(struct dv_sqconn *c, sqlite3_stmt *st, struct dv_err *err)
 
     if (c->lost)
         return refuse_lost(c, st, err);
+    errno = 0;
     rc = sqlite3_step(st);
     if (rc == SQLITE_ROW)
         return 1;
@@ -276,6 +285,7 @@ int dv_sqconn_done(struct dv_sqconn *c, sqlite3_stmt *st, struct dv_err *err)
 
     if (c->lost)
         return refuse_lost(c, st, err);
+    errno = 0;
     rc = sqlite3_step(st);
     rc = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : failed(c, rc, err);
     sqlite3_reset(st);

@@ -94,7 +94,7 @@ static struct dv_slice asked_id(const void *ids, size_t i)
 int dv_sqdoc_open(struct dv_txn_backend *t, const struct dv_slice *ids, size_t n,
                   struct dv_arena *arena, struct dv_doc_info *infos, struct dv_err *err)
 {
-    struct dv_sqids_key *keys = dv_sqids_sort(t->store, ids, n, asked_id);
+    struct dv_sqids_key *keys = dv_sqids_sort(ids, n, asked_id);
     size_t missing = 0;
     int rc = 0;
 
@@ -175,7 +175,7 @@ static struct dv_slice written_id(const void *docs, size_t i)
 static int index_docs(struct dv_txn_backend *t, const struct dv_doc_write *docs, size_t n,
                       struct dv_err *err)
 {
-    struct dv_sqids_key *keys = dv_sqids_sort(t->store, docs, n, written_id);
+    struct dv_sqids_key *keys = dv_sqids_sort(docs, n, written_id);
     int rc = 0;
 
     if (!keys)

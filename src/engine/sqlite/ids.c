@@ -1,19 +1,27 @@
 /* The two indexes from id to seq, and the order of ids within a batch.
  *
  * A batch of random ids touches about one page per id of a large index, and every touched page goes
- * through the log: 8 KiB per document. So once the database is large (STAGE_FROM documents) a new
+ * through the log: 8 KiB per document. So once the database is large (stage_from documents) a new
  * id goes into `ids_new`, which stays small, and is moved to `ids` together with its neighbours:
  * each write moves a run of ids in byte order, from where the last one stopped, round and round.
- * Measured numbers: README.md. An id stands in exactly one of the two. */
+ * What that is worth: README.md. An id stands in exactly one of the two. */
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "engine/sqlite/internal.h"
 
-enum {
-    STAGE_FROM = 200 * 1000, /* documents: below it the whole index fits the cache */
-    STAGE_MAX = 64 * 1024,   /* ids in ids_new before a write moves some */
-};
+/* Documents below which the whole index fits the cache; ids in ids_new before a write moves some.
+ */
+enum { STAGE_FROM = 200 * 1000, STAGE_MAX = 64 * 1024 };
+
+static uint64_t stage_from = STAGE_FROM;
+static uint64_t stage_max = STAGE_MAX;
+
+void dv_sqids_set_limits(uint64_t from, uint64_t max)
+{
+    stage_from = from;
+    stage_max = max;
+}
 
 /* ---- order ------------------------------------------------------------------------------------
  */
@@ -42,8 +50,7 @@ static int compare_keys(const void *a, const void *b, void *arg)
     return dv_slice_cmp(batch->at(batch->base, x->index), batch->at(batch->base, y->index));
 }
 
-struct dv_sqids_key *dv_sqids_sort(struct dv_store_backend *s, const void *base, size_t n,
-                                   dv_sqids_at *at)
+struct dv_sqids_key *dv_sqids_sort(const void *base, size_t n, dv_sqids_at *at)
 {
     struct dv_sqids_key *keys = dv_malloc(n * sizeof(*keys));
     struct batch batch = { base, at };
@@ -53,13 +60,6 @@ struct dv_sqids_key *dv_sqids_sort(struct dv_store_backend *s, const void *base,
     for (size_t i = 0; i < n; i++)
         keys[i] = (struct dv_sqids_key){ prefix_of(at(base, i)), (uint32_t)i };
     qsort_r(keys, n, sizeof(*keys), compare_keys, &batch);
-    if (atomic_fetch_add(&s->batches, 1) & 1)
-        for (size_t i = 0, j = n; i + 1 < j; i++) {
-            struct dv_sqids_key k = keys[i];
-
-            keys[i] = keys[--j];
-            keys[j] = k;
-        }
     return keys;
 }
 
@@ -119,7 +119,7 @@ int dv_sqids_insert(struct dv_txn_backend *t, struct dv_slice id, uint64_t seq, 
                     struct dv_err *err)
 {
     dv_sqfilter_add(&t->store->filter, id);
-    if (t->state.docs + t->state.deleted < STAGE_FROM && !t->state.staged)
+    if (t->state.docs + t->state.deleted < stage_from && !t->state.staged)
         return put(t, DV_SQL_ID_PUT, id, seq, deleted, err);
     t->state.staged++;
     return put(t, DV_SQL_NEW_ID_PUT, id, seq, deleted, err);
@@ -246,7 +246,7 @@ static int move_run(struct dv_txn_backend *t, size_t n, struct dv_err *err)
 
 int dv_sqids_merge(struct dv_txn_backend *t, size_t n, struct dv_err *err)
 {
-    if (t->state.staged <= STAGE_MAX || n == 0)
+    if (t->state.staged <= stage_max || n == 0)
         return 0;
     return move_run(t, n, err);
 }

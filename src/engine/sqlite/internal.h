@@ -162,7 +162,8 @@ int dv_sqconn_step(struct dv_sqconn *c, sqlite3_stmt *st, struct dv_err *err);
 int dv_sqconn_error(struct dv_sqconn *c, int rc, struct dv_err *err);
 int dv_sq_error(sqlite3 *db, const char *path, int rc, struct dv_err *err);
 
-/* Ids are bound as text: SQLite compares text faster than blobs; the bytes are kept as they are. */
+/* Ids are bound as text, any bytes: compared as bytes, and a fold's open end is a number or a blob,
+ * which sort before and behind every text. */
 static inline void dv_sq_bind_id(sqlite3_stmt *st, int at, struct dv_slice id)
 {
     sqlite3_bind_text64(st, at, id.n ? id.p : "", id.n, SQLITE_STATIC, SQLITE_UTF8);
@@ -243,7 +244,6 @@ struct dv_store_backend {
     struct dv_txn_backend write_txn; /* of whoever is served */
     uint64_t owner;                  /* our row of owners, 0 while there is none */
     int log_waits_at;          /* frames in the log when a reader last kept it from being emptied */
-    _Atomic unsigned batches;  /* sorted so far: the lowest bit is the direction */
     struct dv_sqfilter filter; /* of ids, filter.c */
     struct dv_buf merge_pos;   /* id behind which the next merge of ids_new starts */
 
@@ -350,6 +350,9 @@ int dv_sqids_remove(struct dv_txn_backend *t, struct dv_slice id, struct dv_err 
 int dv_sqids_merge(struct dv_txn_backend *t, size_t n, struct dv_err *err);
 /* Move about n whatever their number (compaction). */
 int dv_sqids_settle(struct dv_txn_backend *t, size_t n, struct dv_err *err);
+/* For tests: where ids_new comes in (documents), and when it is moved (ids). */
+void dv_sqids_set_limits(uint64_t from, uint64_t max);
+
 /* The filter of new ids (filter.c); only inside a write transaction. */
 void dv_sqfilter_begin(struct dv_txn_backend *t);
 void dv_sqfilter_add(struct dv_sqfilter *f, struct dv_slice id);
@@ -358,16 +361,14 @@ bool dv_sqfilter_is_new(const struct dv_sqfilter *f, struct dv_slice id);
 void dv_sqfilter_missed(struct dv_txn_backend *t, size_t n);
 void dv_sqfilter_drop(struct dv_sqfilter *f);
 
-/* The order in which to touch a batch of ids: neighbours share pages, and every other batch goes
- * the other way, so that it begins with what the last one left in the cache. */
+/* The order in which to touch a batch of ids: neighbours share pages. */
 struct dv_sqids_key {
     uint64_t prefix; /* first bytes of the id, big-endian */
     uint32_t index;
 };
 typedef struct dv_slice dv_sqids_at(const void *batch, size_t i);
 /* The keys of batch[0..n-1] in that order; freed with dv_free(). NULL when memory is out. */
-struct dv_sqids_key *dv_sqids_sort(struct dv_store_backend *s, const void *batch, size_t n,
-                                   dv_sqids_at *at);
+struct dv_sqids_key *dv_sqids_sort(const void *batch, size_t n, dv_sqids_at *at);
 
 int dv_sqlocal_open(struct dv_txn_backend *t, const struct dv_slice *ids, size_t n,
                     struct dv_arena *arena, struct dv_local *out, struct dv_err *err);
@@ -412,9 +413,8 @@ int dv_sqatt_row(struct dv_txn_backend *t, sqlite3_stmt *st, struct dv_sqatt *ou
 /* out may be NULL. DV_ENOTFOUND. */
 int dv_sqatt_find(struct dv_txn_backend *t, const struct dv_att_key *key, struct dv_sqatt *out,
                   struct dv_err *err);
-/* By number, or the first one behind a number. out may be NULL. DV_ENOTFOUND. */
+/* By number. out may be NULL. DV_ENOTFOUND. */
 int dv_sqatt_at(struct dv_txn_backend *t, uint64_t n, struct dv_sqatt *out, struct dv_err *err);
-int dv_sqatt_after(struct dv_txn_backend *t, uint64_t n, struct dv_sqatt *out, struct dv_err *err);
 /* DV_ECORRUPT unless the stored sum is the chunk's. */
 int dv_sqatt_chunk_row(struct dv_txn_backend *t, uint64_t at, int64_t sum, struct dv_slice data,
                        struct dv_err *err);

@@ -4,7 +4,10 @@
  * as it is. A deletion first says so inside the database, durably, then unlinks: a holder finds
  * out at its next transaction by the mark, or because the path names another file. */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "engine/sqlite/internal.h"
@@ -41,6 +44,14 @@ int dv_sqstore_check_path(struct dv_store_backend *s, struct dv_err *err)
             return rc;
     } else {
         same = stat(s->path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino;
+    }
+    if (same && s->immutable) {
+        bool wal;
+        int rc = dv_sqfile_exists(s->vfs, s->path, "-wal", &wal, err);
+
+        if (rc < 0)
+            return rc;
+        same = !wal; /* somebody writes it after all: open it again */
     }
     return same ? 0 : dv_err_set(err, DV_EGONE, "%s: was deleted or replaced", s->path);
 }
@@ -110,19 +121,29 @@ static int open_watch(struct dv_store_backend *s, struct dv_err *err)
     return 0;
 }
 
-/* A folder that can not be written holds no log and no shared memory: nobody else writes there,
- * so the file is read as it is. */
-static int open_unwritable(struct dv_store_backend *s, int code, struct dv_err *err)
+/* A file or folder that can not be written: with no log beside it nobody is writing now, so the
+ * file is read as it is, without a log of ours. dv_sqstore_check_path notices who comes later. */
+static int open_unwritable(struct dv_store_backend *s, struct dv_err *err)
 {
-    bool wal;
-
-    if (s->vfs_name || (code != DV_EREADONLY && code != DV_EIO) ||
-        dv_sqfile_exists(s->vfs, s->path, "-wal", &wal, NULL) < 0 || wal)
-        return code;
     dv_sqconn_close(s->watch);
     s->watch = NULL;
     s->read_only = s->immutable = true;
     return open_watch(s, err);
+}
+
+static int open_any(struct dv_store_backend *s, struct dv_err *err)
+{
+    bool wal;
+    int rc = dv_sqfile_exists(s->vfs, s->path, "-wal", &wal, err);
+
+    if (rc < 0)
+        return rc;
+    if (s->vfs_name || wal)
+        return open_watch(s, err);
+    if (faccessat(AT_FDCWD, s->path, W_OK, AT_EACCESS) < 0)
+        return open_unwritable(s, err);
+    rc = open_watch(s, err);
+    return rc == DV_EREADONLY || rc == DV_EIO ? open_unwritable(s, err) : rc;
 }
 
 static int take_ownership(struct dv_store_backend *s, const char *node, struct dv_err *err)
@@ -181,11 +202,8 @@ static int open_store(const char *path, const struct dv_store_options *opt,
     if (rc < 0)
         return rc;
     rc = inspect_for_open(s, err);
-    if (rc == 0) {
-        rc = open_watch(s, err);
-        if (rc < 0)
-            rc = open_unwritable(s, rc, err);
-    }
+    if (rc == 0)
+        rc = open_any(s, err);
     if (rc < 0) {
         free_store(s);
         return rc;
@@ -345,6 +363,21 @@ static int create_locked(sqlite3_vfs *vfs, sqlite3_file *f, const char *path,
     return rc;
 }
 
+/* SQLite has lost why a file could not be made. */
+static int explain(sqlite3 *db, const char *path, const char *vfs, int rc, struct dv_err *err)
+{
+    char folder[4096];
+    char *slash;
+
+    snprintf(folder, sizeof(folder), "%s", path);
+    slash = strrchr(folder, '/');
+    snprintf(slash ? slash + 1 : folder, 2, "%s", ".");
+    if (!vfs && (rc & 0xff) == SQLITE_CANTOPEN &&
+        faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0)
+        return dv_err_errno(err, errno, "%s: can not be created in its folder", path);
+    return dv_sq_error(db, path, rc, err);
+}
+
 static int create_file(sqlite3_vfs *vfs, const char *path, const struct dv_store_options *opt,
                        struct dv_err *err)
 {
@@ -365,7 +398,7 @@ static int create_file(sqlite3_vfs *vfs, const char *path, const struct dv_store
         rc = dv_err_set(err, DV_EEXISTS,
                         "The database could not be created, the file already exists.");
     else
-        rc = dv_sq_error(db, path, rc, err);
+        rc = explain(db, path, opt->vfs, rc, err);
     if (f && f->pMethods)
         f->pMethods->xUnlock(f, SQLITE_LOCK_NONE);
     sqlite3_close(db);
