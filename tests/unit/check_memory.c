@@ -1,12 +1,17 @@
-/* How much memory a bulk write takes, in a process of its own: the promise of 64 MiB for documents
- * of ordinary size, however many they are (a million of them at the soak level). What is written is
- * what `make bench` writes. */
+/* How much memory and log a bulk write takes, in a process of its own: 64 MiB each are promised for
+ * documents of ordinary size, however many they are (a million of them at the soak level). What is
+ * written is what `make bench` writes. */
 #include <stdio.h>
 
 #include "bench/bench.h"
 #include "lib/check_main.h"
 
-enum { PEAK_MAX_KIB = 64 * 1024, CACHE_KIB = BENCH_CACHE_BYTES / 1024, SKIPPED = 77 };
+enum {
+    PEAK_MAX_KIB = 64 * 1024,
+    LOG_MAX_BYTES = 64 << 20,
+    CACHE_KIB = BENCH_CACHE_BYTES / 1024,
+    SKIPPED = 77
+};
 
 #ifndef __has_feature
 #define __has_feature(x) 0
@@ -24,6 +29,8 @@ static void check_peak(bench_fn *fn, const struct bench_divan *arg)
 
     bench_run(fn, arg, &result);
     ck_assert_uint_eq(result.rows, arg->docs);
+    ck_assert_uint_gt(result.peak_log_bytes, 0);
+    ck_assert_uint_le(result.peak_log_bytes, LOG_MAX_BYTES);
     ck_assert_msg(result.peak_anon_kib <= PEAK_MAX_KIB, "%llu KiB",
                   (unsigned long long)result.peak_anon_kib);
     /* The page cache has filled: all there is was seen. */
