@@ -26,15 +26,28 @@ static uint64_t base_seed(void)
     return text ? strtoull(text, NULL, 10) : 1;
 }
 
-/* restarts: some syncs matter only when the log starts over in place, or holds lazy commits. */
-static struct crash_load new_load(bool restarts)
+enum kind {
+    OVER_ENGINE,   /* every step of the engine's contract */
+    OVER_DATABASE, /* the same through src/database */
+    OVER_RESTARTS, /* edits and checkpoints: the log starts over in place, holding lazy commits */
+};
+
+static struct crash_load new_load(enum kind kind)
 {
     return (struct crash_load){ .engine = &dv_engine_sqlite,
                                 .path = DB_PATH,
                                 .vfs = "crash",
                                 .seed = base_seed(),
                                 .steps = STEPS,
-                                .restarts = restarts };
+                                .documents = kind == OVER_DATABASE,
+                                .restarts = kind == OVER_RESTARTS };
+}
+
+static enum kind kind_of(const struct crash_load *l)
+{
+    if (l->restarts)
+        return OVER_RESTARTS;
+    return l->documents ? OVER_DATABASE : OVER_ENGINE;
 }
 
 static void fail_with(const char *what, const struct dv_err *err)
@@ -57,9 +70,9 @@ static void cut_power(enum crash_cut how, uint64_t seed)
 }
 
 /* Runs the workload without trouble and writes its history. */
-static struct crash_load write_history(bool restarts)
+static struct crash_load write_history(enum kind kind)
 {
-    struct crash_load l = new_load(restarts);
+    struct crash_load l = new_load(kind);
     struct dv_err err = { 0 };
 
     ck_assert_int_eq(crashvfs_register("crash"), SQLITE_OK);
@@ -68,7 +81,7 @@ static struct crash_load write_history(bool restarts)
     if (crashload_run(&l, &err) < 0)
         fail_with("the workload without trouble", &err);
     for (int i = 0; i < CRASH_STEPS; i++)
-        ck_assert_msg(restarts || l.done[i] > 0, "no step \"%s\"",
+        ck_assert_msg(kind == OVER_RESTARTS || l.done[i] > 0, "no step \"%s\"",
                       crashload_step_name((enum crash_step)i));
     return l;
 }
@@ -170,7 +183,7 @@ struct tally {
 /* Stop at operation n; false when the workload ends before. */
 static bool stop_at(uint64_t n, unsigned skip, struct crash_load *l)
 {
-    *l = new_load(l->restarts);
+    *l = new_load(kind_of(l));
     crashvfs_reset(l->seed);
     crashvfs_skip_sync(skip);
     crashvfs_crash_at(n);
@@ -206,20 +219,22 @@ static bool survives(uint64_t n, int cuts, bool and_on, const struct crash_load 
 
 START_TEST(after_a_power_cut_at_any_operation_the_last_barrier_or_a_later_commit_is_there)
 {
-    struct crash_load l = write_history(false);
+    struct crash_load l = write_history((enum kind)_i);
+    uint64_t go_on_every = (uint64_t)dv_test_scale(4, 1);
+    int cuts = dv_test_scale(kind_of(&l) == OVER_ENGINE ? 2 : 1, 12);
     struct tally t = { 0 };
     struct finding f = { "" };
 
     for (uint64_t n = 1; stop_at(n, 0, &l); n++) {
         t.operations++;
-        ck_assert_msg(
-            survives(n, dv_test_scale(2, 12), n % (uint64_t)dv_test_scale(4, 1) == 0, &l, &t, &f),
-            "DIVAN_SEED=%llu, operation %llu: durable %d, stored %d: %s",
-            (unsigned long long)base_seed(), (unsigned long long)n, l.durable, l.stored, f.text);
+        ck_assert_msg(survives(n, cuts, n % go_on_every == 0, &l, &t, &f),
+                      "DIVAN_SEED=%llu, operation %llu: durable %d, stored %d: %s",
+                      (unsigned long long)base_seed(), (unsigned long long)n, l.durable, l.stored,
+                      f.text);
     }
-    printf("seed %llu: %llu operations, all visited, %llu power cuts, %d states\n",
-           (unsigned long long)base_seed(), (unsigned long long)t.operations,
-           (unsigned long long)t.cuts, history.n);
+    printf("%s, seed %llu: %llu operations, all visited, %llu power cuts, %d states\n",
+           _i ? "database" : "engine", (unsigned long long)base_seed(),
+           (unsigned long long)t.operations, (unsigned long long)t.cuts, history.n);
     fflush(stdout);
     forget_history();
 }
@@ -276,7 +291,7 @@ static bool survives_again(const struct crash_load *l, uint64_t seed, struct fin
 
 START_TEST(a_second_power_cut_during_recovery_loses_no_more)
 {
-    struct crash_load l = write_history(false);
+    struct crash_load l = write_history(OVER_ENGINE);
     uint64_t stride = (uint64_t)dv_test_scale(9, 1), visited = 0;
     struct finding f = { "" };
 
@@ -330,8 +345,8 @@ enum { NEEDED = sizeof(needed) / sizeof(needed[0]) };
 START_TEST(leaving_out_any_one_sync_shows_as_a_loss)
 {
     enum crash_sync which = needed[_i];
-    struct crash_load l =
-        write_history(which == CRASH_SYNC_LOG_HEAD || which == CRASH_SYNC_CKPT_LOG);
+    bool restarts = which == CRASH_SYNC_LOG_HEAD || which == CRASH_SYNC_CKPT_LOG;
+    struct crash_load l = write_history(restarts ? OVER_RESTARTS : OVER_ENGINE);
     struct finding f = { "" };
     uint64_t at = 0;
     uint64_t made = crashvfs_syncs(which);
@@ -349,7 +364,7 @@ END_TEST
 
 START_TEST(every_sync_is_one_of_those_shown_to_be_needed)
 {
-    struct crash_load l = write_history(false);
+    struct crash_load l = write_history((enum kind)_i);
 
     ck_assert_int_gt(l.stored, 0);
     for (int i = 0; i < CRASH_SYNCS; i++) {
@@ -368,14 +383,17 @@ END_TEST
  */
 
 static const struct trouble {
+    const char *name;
     enum crash_fail what;
     bool sticky; /* until the step has failed */
     int code;    /* what the caller is told; 0: any error */
     int stride;  /* of the operations that are visited when there is little time */
 } troubles[] = {
-    { CRASH_FAIL_FULL, true, DV_EFULL, 17 }, { CRASH_FAIL_SHORT, true, DV_EFULL, 23 },
-    { CRASH_FAIL_WRITE, false, 0, 19 },      { CRASH_FAIL_SYNC, false, 0, 2 },
-    { CRASH_FAIL_READ, false, 0, 23 },
+    { "full disk", CRASH_FAIL_FULL, true, DV_EFULL, 17 },
+    { "short write", CRASH_FAIL_SHORT, true, DV_EFULL, 23 },
+    { "EIO of a write", CRASH_FAIL_WRITE, false, 0, 19 },
+    { "EIO of a sync", CRASH_FAIL_SYNC, false, 0, 2 },
+    { "EIO of a read", CRASH_FAIL_READ, false, 0, 23 },
 };
 enum { TROUBLES = sizeof(troubles) / sizeof(troubles[0]) };
 
@@ -409,9 +427,10 @@ static bool shows_state(struct crash_load *l, const struct trouble *trouble, str
 
 /* The workload with trouble at the n-th operation. False when something is wrong; *fired false when
  * the workload is shorter. */
-static bool gets_over(const struct trouble *trouble, uint64_t n, bool *fired, struct finding *f)
+static bool gets_over(enum kind kind, const struct trouble *trouble, uint64_t n, bool *fired,
+                      struct finding *f)
 {
-    struct crash_load l = new_load(false);
+    struct crash_load l = new_load(kind);
     struct dv_err err = { 0 };
     bool ok = true;
     int rc = 0;
@@ -449,18 +468,21 @@ static bool gets_over(const struct trouble *trouble, uint64_t n, bool *fired, st
 
 START_TEST(a_failing_disk_fails_the_step_whole_and_the_next_try_succeeds)
 {
-    struct crash_load l = write_history(false);
-    uint64_t stride = (uint64_t)dv_test_scale(troubles[_i].stride, 1), visited = 0;
+    enum kind kind = _i < TROUBLES ? OVER_ENGINE : OVER_DATABASE;
+    const struct trouble *trouble = &troubles[_i % TROUBLES];
+    struct crash_load l = write_history(kind);
+    uint64_t stride = (uint64_t)dv_test_scale(trouble->stride, 1), visited = 0;
     struct finding f = { "" };
     bool fired = true;
 
     for (uint64_t n = 1 + base_seed() % stride; fired; n += stride, visited += fired) {
         fired = false;
-        ck_assert_msg(gets_over(&troubles[_i], n, &fired, &f),
-                      "DIVAN_SEED=%llu, trouble %d at its operation %llu: %s",
-                      (unsigned long long)l.seed, _i, (unsigned long long)n, f.text);
+        ck_assert_msg(gets_over(kind, trouble, n, &fired, &f),
+                      "DIVAN_SEED=%llu, %s at its operation %llu: %s", (unsigned long long)l.seed,
+                      trouble->name, (unsigned long long)n, f.text);
     }
-    printf("trouble %d: %llu operations failed\n", _i, (unsigned long long)visited);
+    printf("%s, %s: %llu operations failed\n", kind == OVER_ENGINE ? "engine" : "database",
+           trouble->name, (unsigned long long)visited);
     fflush(stdout);
     ck_assert_uint_gt(visited, 5);
     forget_history();
@@ -474,16 +496,16 @@ int main(void)
     TCase *faults = tcase_create("faults");
     TCase *syncs = tcase_create("syncs");
 
-    tcase_set_timeout(cuts, 60);
-    tcase_add_test(cuts,
-                   after_a_power_cut_at_any_operation_the_last_barrier_or_a_later_commit_is_there);
+    tcase_set_timeout(cuts, dv_test_scale(60, 0));
+    tcase_add_loop_test(
+        cuts, after_a_power_cut_at_any_operation_the_last_barrier_or_a_later_commit_is_there, 0, 2);
     tcase_add_test(cuts, a_second_power_cut_during_recovery_loses_no_more);
-    tcase_set_timeout(syncs, 60);
+    tcase_set_timeout(syncs, dv_test_scale(60, 0));
     tcase_add_loop_test(syncs, leaving_out_any_one_sync_shows_as_a_loss, 0, NEEDED);
-    tcase_add_test(syncs, every_sync_is_one_of_those_shown_to_be_needed);
-    tcase_set_timeout(faults, 60);
+    tcase_add_loop_test(syncs, every_sync_is_one_of_those_shown_to_be_needed, 0, 2);
+    tcase_set_timeout(faults, dv_test_scale(60, 0));
     tcase_add_loop_test(faults, a_failing_disk_fails_the_step_whole_and_the_next_try_succeeds, 0,
-                        TROUBLES);
+                        2 * TROUBLES);
     suite_add_tcase(suite, cuts);
     suite_add_tcase(suite, syncs);
     suite_add_tcase(suite, faults);

@@ -226,6 +226,24 @@ START_TEST(a_file_whose_folder_was_not_synced_is_gone_after_a_cut)
 }
 END_TEST
 
+START_TEST(a_sync_that_failed_may_have_lost_what_a_later_one_calls_synced)
+{
+    struct crash_disk *disk = crashdisk_new(), *left;
+    struct crash_node *f = crashdisk_create(disk, "/f");
+
+    crashdisk_sync_folder(disk, "/f");
+    crashnode_write(f, "a", 1, 0);
+    crashnode_lose(f);
+    crashnode_write(f, "b", 1, 1);
+    crashnode_sync(f);
+    ck_assert_mem_eq(f->now.p, "ab", 2);
+    left = crashdisk_cut(disk, CRASH_CUT_CLEAN, 1);
+    ck_assert_mem_eq(crashdisk_find(left, "/f")->now.p, "\0b", 2);
+    crashdisk_free(left);
+    crashdisk_free(disk);
+}
+END_TEST
+
 /* Two writes of 1 KiB over an old KiB: each sector is old, first or second, and every combination
  * that a disk could leave turns up among the seeds. */
 START_TEST(unsynced_writes_are_kept_by_sectors_in_any_combination)
@@ -360,13 +378,14 @@ int main(void)
     TCase *faults = tcase_create("faults");
 
     tcase_add_checked_fixture(cuts, setup, NULL);
-    tcase_set_timeout(cuts, 20);
+    tcase_set_timeout(cuts, dv_test_scale(20, 0));
     tcase_add_test(cuts, commits_survive_every_power_cut_with_a_log);
     tcase_add_test(cuts, commits_survive_every_power_cut_with_a_rollback_journal);
     tcase_add_test(cuts, lazy_commits_are_lost_only_from_the_end);
     tcase_add_loop_test(cuts, leaving_out_a_sync_that_is_needed_shows_as_a_loss, 0, NEEDED);
     tcase_add_checked_fixture(disk, setup, NULL);
     tcase_add_test(disk, a_file_whose_folder_was_not_synced_is_gone_after_a_cut);
+    tcase_add_test(disk, a_sync_that_failed_may_have_lost_what_a_later_one_calls_synced);
     tcase_add_test(disk, unsynced_writes_are_kept_by_sectors_in_any_combination);
     tcase_add_test(disk, the_same_seed_leaves_the_same_bytes);
     tcase_add_test(disk, connections_lock_each_other_out_and_readers_keep_their_snapshot);

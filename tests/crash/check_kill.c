@@ -369,7 +369,7 @@ int main(void)
     Suite *suite = suite_create("kill");
     TCase *kills = tcase_create("kills");
 
-    tcase_set_timeout(kills, 60);
+    tcase_set_timeout(kills, dv_test_scale(60, 0));
     tcase_add_test(kills, a_killed_writer_loses_no_acknowledged_write);
     suite_add_tcase(suite, kills);
     return dv_check_run(suite);

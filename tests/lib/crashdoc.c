@@ -297,7 +297,8 @@ static int dump_record(struct dump *d, uint64_t ref, struct dv_err *err)
         const char *fill = strstr(record.p, " fill ");
         struct dv_att_key key;
 
-        for (const char *p = record.p; (p = strstr(p, " att ")) && p < fill; p += 5)
+        /* A record of src/database names its attachments in another way: its check reads them. */
+        for (const char *p = fill ? record.p : ""; (p = strstr(p, " att ")) && p < fill; p += 5)
             if (rc == 0 && read_key(p + 5, &key))
                 rc = dump_attachment(d, &key, err);
         dv_buf_printf(d->out, " record %zu %08lx", record.n,
@@ -368,13 +369,16 @@ static int dump_local(void *arg, const struct dv_local *local, struct dv_err *er
     return 0;
 }
 
+/* src/database draws the uuid of a purge: every run has another. */
 static int dump_purge(void *arg, const struct dv_purge_info *info, struct dv_err *err)
 {
     struct dump *d = arg;
+    struct dv_slice uuid =
+        dv_slice_starts(info->uuid, "purge-") ? info->uuid : DV_SLICE_LIT("drawn");
 
     (void)err;
-    dv_buf_printf(d->out, "purge %llu %.*s %.*s", (unsigned long long)info->purge_seq,
-                  (int)info->uuid.n, info->uuid.p, (int)info->id.n, info->id.p);
+    dv_buf_printf(d->out, "purge %llu %.*s %.*s", (unsigned long long)info->purge_seq, (int)uuid.n,
+                  uuid.p, (int)info->id.n, info->id.p);
     for (size_t i = 0; i < info->n_revs; i++)
         dv_buf_printf(d->out, " %.*s", (int)info->revs[i].n, info->revs[i].p);
     dv_buf_add_char(d->out, '\n');

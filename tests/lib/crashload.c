@@ -1,6 +1,6 @@
 /* See crashload.h. Each step draws from a generator of its own, seeded by (seed, step), so that a
  * step done again does the same. */
-#include "lib/crashload.h"
+#include "lib/crashload_steps.h"
 
 #include <stdio.h>
 
@@ -9,17 +9,14 @@
 
 enum { DOCS = 12, LOCALS = 4, DELETE_WHILE_READ = 32, DELETE_ALONE = 52 };
 
-/* Three chunks, two, and parts of one. */
-static const size_t attachment_bytes[] = { 140000, 70000, 9000, 700, 0 };
-
 static const char node[] = "0123456789abcdef0123456789abcdef";
 
-static uint64_t draw(struct crash_load *l, uint64_t below)
+uint64_t crashload_draw(struct crash_load *l, uint64_t below)
 {
     return dv_rng_below(&l->rng, below);
 }
 
-static struct dv_store_options options_of(const struct crash_load *l)
+struct dv_store_options crashload_options(const struct crash_load *l)
 {
     /* Nobody to wait for but readers that do not end. */
     struct dv_store_options opt = { .vfs = l->vfs, .busy_timeout_ms = 1 };
@@ -30,8 +27,7 @@ static struct dv_store_options options_of(const struct crash_load *l)
 
 /* ---- states --------------------------------------------------------------------------------- */
 
-/* A new state is stored. */
-static int note_state(struct crash_load *l, bool durable, struct dv_err *err)
+int crashload_note_state(struct crash_load *l, bool durable, struct dv_err *err)
 {
     struct dv_buf dump;
     int rc = 0;
@@ -63,14 +59,14 @@ void crashload_history_fini(struct crash_history *h)
 
 static int commit(struct crash_load *l, struct dv_txn *t, int rc, struct dv_err *err)
 {
-    bool durable = draw(l, 3) == 0;
+    bool durable = crashload_draw(l, 3) == 0;
 
     if (rc < 0) {
         dv_txn_rollback(t);
         return rc;
     }
     rc = dv_txn_commit(t, durable ? DV_COMMIT_DURABLE : DV_COMMIT_LAZY, err);
-    return rc < 0 ? rc : note_state(l, durable, err);
+    return rc < 0 ? rc : crashload_note_state(l, durable, err);
 }
 
 /* ---- another connection --------------------------------------------------------------------- */
@@ -122,7 +118,7 @@ static int step_reader(struct crash_load *l, struct dv_err *err)
 /* A reader that stands still keeps a checkpoint from going all the way; that is no failure. */
 static int step_checkpoint(struct crash_load *l, struct dv_err *err)
 {
-    int mode = (int)draw(l, 4); /* PASSIVE, FULL, RESTART, TRUNCATE */
+    int mode = (int)crashload_draw(l, 4); /* PASSIVE, FULL, RESTART, TRUNCATE */
     sqlite3 *db;
     int rc = sqlite3_open_v2(l->path, &db, SQLITE_OPEN_READWRITE, l->vfs);
 
@@ -138,29 +134,30 @@ static int step_checkpoint(struct crash_load *l, struct dv_err *err)
 
 /* ---- steps ---------------------------------------------------------------------------------- */
 
-static void name_doc(struct crash_load *l, char id[20])
+void crashload_name(struct crash_load *l, char id[20])
 {
-    snprintf(id, 20, "doc-%02u", (unsigned)draw(l, DOCS));
+    snprintf(id, 20, "doc-%02u", (unsigned)crashload_draw(l, DOCS));
 }
 
 static struct crash_edit draw_edit(struct crash_load *l, const char *id)
 {
-    return (struct crash_edit){ .id = id,
-                                .salt = dv_rng_next(&l->rng),
-                                .conflict = draw(l, 4) == 0,
-                                .deleted = draw(l, 6) == 0,
-                                .body_bytes = draw(l, 8) ? draw(l, 700) : draw(l, 20000) };
+    struct crash_edit e = { .id = id, .salt = dv_rng_next(&l->rng) };
+
+    e.conflict = crashload_draw(l, 4) == 0;
+    e.deleted = crashload_draw(l, 6) == 0;
+    e.body_bytes = crashload_draw(l, crashload_draw(l, 8) ? 700 : 20000);
+    return e;
 }
 
 static int write_docs(struct crash_load *l, struct dv_txn *t, struct dv_err *err)
 {
     int rc = 0;
 
-    for (uint64_t n = 1 + draw(l, 4); rc == 0 && n > 0; n--) {
+    for (uint64_t n = 1 + crashload_draw(l, 4); rc == 0 && n > 0; n--) {
         char id[20];
         struct crash_edit e;
 
-        name_doc(l, id);
+        crashload_name(l, id);
         e = draw_edit(l, id);
         rc = crashdoc_edit(t, &e, err);
     }
@@ -169,10 +166,10 @@ static int write_docs(struct crash_load *l, struct dv_txn *t, struct dv_err *err
 
 static int step_create(struct crash_load *l, struct dv_err *err)
 {
-    struct dv_store_options opt = options_of(l);
+    struct dv_store_options opt = crashload_options(l);
     int rc = dv_store_create(l->engine, l->path, &opt, &l->store, err);
 
-    return rc < 0 ? rc : note_state(l, true, err);
+    return rc < 0 ? rc : crashload_note_state(l, true, err);
 }
 
 static int step_edit(struct crash_load *l, struct dv_err *err)
@@ -198,10 +195,11 @@ static int step_give_up(struct crash_load *l, struct dv_err *err)
 static int write_locals(struct crash_load *l, struct dv_txn *t, struct dv_err *err)
 {
     char id[20], body[60];
-    struct dv_local local = { .found = draw(l, 5) > 0, .rev = draw(l, 100) };
+    struct dv_local local = { .found = crashload_draw(l, 5) > 0 };
 
-    snprintf(id, sizeof(id), "_local/%u", (unsigned)draw(l, LOCALS));
-    snprintf(body, sizeof(body), "{\"n\":%llu}", (unsigned long long)draw(l, 1u << 30));
+    local.rev = crashload_draw(l, 100);
+    snprintf(id, sizeof(id), "_local/%u", (unsigned)crashload_draw(l, LOCALS));
+    snprintf(body, sizeof(body), "{\"n\":%llu}", (unsigned long long)crashload_draw(l, 1u << 30));
     local.id = dv_slice_str(id);
     local.body = dv_slice_str(body);
     return dv_txn_write_locals(t, &local, 1, err);
@@ -221,25 +219,29 @@ static int write_attached(struct crash_load *l, struct dv_txn *t, const struct d
     char id[20];
     struct crash_edit e;
 
-    name_doc(l, id);
+    crashload_name(l, id);
     e = draw_edit(l, id);
     e.atts = key;
     e.n_atts = 1;
     return crashdoc_edit(t, &e, err);
 }
 
-/* Some content comes again, in another document. */
-static uint64_t draw_content(struct crash_load *l)
+/* Three chunks, two, and parts of one; some content comes again, in another document. */
+size_t crashload_draw_content(struct crash_load *l, uint64_t *salt)
 {
-    return draw(l, sizeof(attachment_bytes) / sizeof(attachment_bytes[0]));
+    static const size_t bytes[] = { 140000, 70000, 9000, 700, 0 };
+
+    *salt = crashload_draw(l, sizeof(bytes) / sizeof(bytes[0]));
+    return bytes[*salt];
 }
 
 static int step_attach(struct crash_load *l, struct dv_err *err)
 {
-    uint64_t salt = draw_content(l);
+    uint64_t salt;
+    size_t bytes = crashload_draw_content(l, &salt);
     struct dv_att_info info;
     struct dv_txn *t;
-    int rc = crashdoc_attach(l->store, NULL, salt, attachment_bytes[salt], &info, err);
+    int rc = crashdoc_attach(l->store, NULL, salt, bytes, &info, err);
 
     if (rc == 0)
         rc = dv_store_begin_write(l->store, &t, err);
@@ -248,14 +250,15 @@ static int step_attach(struct crash_load *l, struct dv_err *err)
 
 static int step_attach_inside(struct crash_load *l, struct dv_err *err)
 {
-    uint64_t salt = draw_content(l);
+    uint64_t salt;
+    size_t bytes = crashload_draw_content(l, &salt);
     struct dv_att_info info;
     struct dv_txn *t;
     int rc = dv_store_begin_write(l->store, &t, err);
 
     if (rc < 0)
         return rc;
-    rc = crashdoc_attach(l->store, t, salt, attachment_bytes[salt], &info, err);
+    rc = crashdoc_attach(l->store, t, salt, bytes, &info, err);
     if (rc == 0)
         rc = write_attached(l, t, &info.key, err);
     return commit(l, t, rc, err);
@@ -269,7 +272,7 @@ static int step_purge(struct crash_load *l, struct dv_err *err)
 
     if (rc < 0)
         return rc;
-    name_doc(l, id);
+    crashload_name(l, id);
     snprintf(uuid, sizeof(uuid), "purge-%d", l->step);
     return commit(l, t, crashdoc_purge(t, id, uuid, err), err);
 }
@@ -291,12 +294,12 @@ static int step_revs_limit(struct crash_load *l, struct dv_err *err)
     struct dv_txn *t;
     int rc = dv_store_begin_write(l->store, &t, err);
 
-    return rc < 0 ? rc : commit(l, t, dv_txn_set_revs_limit(t, 2 + draw(l, 6), err), err);
+    return rc < 0 ? rc : commit(l, t, dv_txn_set_revs_limit(t, 2 + crashload_draw(l, 6), err), err);
 }
 
 static int step_compact(struct crash_load *l, struct dv_err *err)
 {
-    struct dv_compact_options opt = { .rows_per_txn = 1 + draw(l, 8) };
+    struct dv_compact_options opt = { .rows_per_txn = 1 + crashload_draw(l, 8) };
 
     return dv_store_compact(l->store, &opt, err);
 }
@@ -310,36 +313,40 @@ static int step_sync(struct crash_load *l, struct dv_err *err)
     return rc;
 }
 
-static int step_reopen(struct crash_load *l, struct dv_err *err)
+static void close_store(struct crash_load *l)
 {
-    struct dv_store_options opt = options_of(l);
-
-    if (l->store)
+    if (l->db)
+        crashload_db_close(l);
+    else if (l->store)
         dv_store_unref(l->store);
     l->store = NULL;
+}
+
+static int step_reopen(struct crash_load *l, struct dv_err *err)
+{
+    struct dv_store_options opt = crashload_options(l);
+
+    close_store(l);
     return dv_store_open(l->engine, l->path, &opt, &l->store, err);
 }
 
 static int step_delete(struct crash_load *l, struct dv_err *err)
 {
-    struct dv_store_options opt = options_of(l);
+    struct dv_store_options opt = crashload_options(l);
     int rc;
 
-    if (l->store)
-        dv_store_unref(l->store);
-    l->store = NULL;
+    close_store(l);
     rc = dv_store_delete(l->engine, l->path, &opt, err);
-    leave_other(l);
     if (rc == DV_ENODB && l->again)
         rc = 0; /* the try that failed had got far enough */
-    return rc < 0 ? rc : note_state(l, true, err);
+    return rc < 0 ? rc : crashload_note_state(l, true, err);
 }
 
 /* ---- running -------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
-    int (*run)(struct crash_load *l, struct dv_err *err);
+    crashload_step_fn *run;
     unsigned weight; /* of 100 */
     bool alone;      /* waits for readers, so there must be none */
 } steps[CRASH_STEPS] = {
@@ -369,7 +376,7 @@ const char *crashload_step_name(enum crash_step step)
  * was last written from leaving the log, and with nobody there. */
 static enum crash_step choose(struct crash_load *l)
 {
-    unsigned at = (unsigned)draw(l, 100);
+    unsigned at = (unsigned)crashload_draw(l, 100);
     enum crash_step step = CRASH_STEP_EDIT;
 
     if (l->restarts && l->step > 0)
@@ -391,6 +398,13 @@ static enum crash_step choose(struct crash_load *l)
     return step;
 }
 
+static int run_step(struct crash_load *l, enum crash_step which, struct dv_err *err)
+{
+    if (l->documents && crashload_db_steps[which])
+        return crashload_db_steps[which](l, err);
+    return steps[which].run(l, err);
+}
+
 int crashload_step(struct crash_load *l, struct dv_err *err)
 {
     enum crash_step which;
@@ -401,9 +415,11 @@ int crashload_step(struct crash_load *l, struct dv_err *err)
     if (steps[which].alone)
         leave_other(l);
     if (!l->store && which != CRASH_STEP_CREATE && which != CRASH_STEP_DELETE)
-        rc = step_reopen(l, err);
+        rc = run_step(l, CRASH_STEP_REOPEN, err);
     if (rc == 0)
-        rc = steps[which].run(l, err);
+        rc = run_step(l, which, err);
+    if (which == CRASH_STEP_DELETE)
+        leave_other(l);
     l->again = rc < 0;
     if (rc < 0)
         return dv_err_wrap(err, rc, "step %d (%s)", l->step, steps[which].name);
@@ -415,9 +431,7 @@ int crashload_step(struct crash_load *l, struct dv_err *err)
 void crashload_close(struct crash_load *l)
 {
     leave_other(l);
-    if (l->store)
-        dv_store_unref(l->store);
-    l->store = NULL;
+    close_store(l);
 }
 
 int crashload_run(struct crash_load *l, struct dv_err *err)
@@ -431,109 +445,5 @@ int crashload_run(struct crash_load *l, struct dv_err *err)
     while (rc == 0 && l->step < l->steps)
         rc = crashload_step(l, err);
     crashload_close(l);
-    return rc;
-}
-
-/* ---- looking at what is there --------------------------------------------------------------- */
-
-static int check_integrity(const struct crash_load *l, struct dv_err *err)
-{
-    sqlite3 *db = NULL;
-    sqlite3_stmt *st = NULL;
-    const char *said = NULL;
-    int rc = 0;
-
-    if (sqlite3_open_v2(l->path, &db, SQLITE_OPEN_READWRITE, l->vfs) == SQLITE_OK &&
-        sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &st, NULL) == SQLITE_OK &&
-        sqlite3_step(st) == SQLITE_ROW)
-        said = (const char *)sqlite3_column_text(st, 0);
-    if (!said || strcmp(said, "ok") != 0)
-        rc = dv_err_set(err, DV_ECORRUPT, "integrity_check: %s", said ? said : sqlite3_errmsg(db));
-    sqlite3_finalize(st);
-    sqlite3_close(db);
-    return rc;
-}
-
-static void note_finding(void *arg, const char *finding)
-{
-    char *first = arg;
-
-    if (!first[0])
-        snprintf(first, 200, "%s", finding);
-}
-
-static int check_store(struct dv_store *s, struct dv_err *err)
-{
-    struct dv_check_result result;
-    char first[200] = "";
-    int rc = dv_store_check(s, true, note_finding, first, &result, err);
-
-    if (rc == 0 && result.findings > 0)
-        rc = dv_err_set(err, DV_ECORRUPT, "%llu findings, the first: %s",
-                        (unsigned long long)result.findings, first);
-    return rc;
-}
-
-int crashload_look(const struct crash_load *l, char **state, struct dv_err *err)
-{
-    struct dv_store_options opt = options_of(l);
-    struct dv_store *s;
-    struct dv_buf dump;
-    int rc = dv_store_open(l->engine, l->path, &opt, &s, err);
-
-    if (rc == DV_ENODB) {
-        *state = dv_strdup("");
-        return *state ? 0 : dv_err_set(err, DV_ENOMEM, NULL);
-    }
-    if (rc < 0)
-        return rc;
-    dv_buf_init(&dump, CRASHDOC_DUMP_BYTES);
-    rc = crashdoc_dump(s, &dump, err);
-    if (rc == 0)
-        rc = check_store(s, err);
-    if (rc == 0)
-        rc = check_integrity(l, err);
-    dv_store_unref(s);
-    if (rc == 0) {
-        *state = dv_buf_cstr(&dump) ? dv_strdup(dv_buf_cstr(&dump)) : NULL;
-        rc = *state ? 0 : dv_err_set(err, DV_ENOMEM, NULL);
-    }
-    dv_buf_fini(&dump);
-    return rc;
-}
-
-static int write_one_more(struct dv_store *s, struct dv_err *err)
-{
-    struct crash_edit e = { .id = "one-more", .salt = 1, .body_bytes = 100 };
-    struct dv_txn *t;
-    int rc = dv_store_begin_write(s, &t, err);
-
-    if (rc < 0)
-        return rc;
-    rc = crashdoc_edit(t, &e, err);
-    if (rc < 0) {
-        dv_txn_rollback(t);
-        return rc;
-    }
-    return dv_txn_commit(t, DV_COMMIT_DURABLE, err);
-}
-
-int crashload_go_on(const struct crash_load *l, bool *written, struct dv_err *err)
-{
-    struct dv_store_options opt = options_of(l);
-    struct dv_compact_options compact = { .rows_per_txn = 5 };
-    struct dv_store *s;
-    int rc = dv_store_open(l->engine, l->path, &opt, &s, err);
-
-    *written = false;
-    if (rc == DV_ENODB)
-        rc = dv_store_create(l->engine, l->path, &opt, &s, err);
-    if (rc < 0)
-        return rc;
-    rc = write_one_more(s, err);
-    *written = rc == 0;
-    if (rc == 0)
-        rc = dv_store_compact(s, &compact, err);
-    dv_store_unref(s);
     return rc;
 }

@@ -16,6 +16,8 @@
 #include "base/rand.h"
 #include "engine/engine.h"
 
+struct dv_database;
+
 enum { CRASHLOAD_STATES_MAX = 2000 };
 
 struct crash_history {
@@ -49,11 +51,13 @@ struct crash_load {
     const char *vfs; /* NULL for the default */
     uint64_t seed;
     int steps;
-    bool restarts; /* only edits and checkpoints, so that the log starts over often */
+    bool documents; /* write through src/database instead of the engine alone */
+    bool restarts;  /* only edits and checkpoints, so that the log starts over often */
     struct crash_history *history; /* to be written; NULL: not */
 
     /* Found out. */
-    struct dv_store *store; /* owned, NULL while closed */
+    struct dv_store *store; /* owned (with db: borrowed from it), NULL while closed */
+    struct dv_database *db; /* owned, or NULL */
     sqlite3 *other;         /* owned, a connection beside the store, or NULL */
     int step;               /* the next one */
     bool again;             /* which failed at the last try */
