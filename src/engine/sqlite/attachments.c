@@ -30,6 +30,17 @@ static int32_t chunk_sum(uint64_t at, struct dv_slice data)
     return dv_sqsum(&at, 1, data, dv_slice(NULL, 0));
 }
 
+/* False: no number that a count can be. */
+static bool read_refs(sqlite3_stmt *st, int column, uint64_t *refs)
+{
+    int64_t v = sqlite3_column_int64(st, column) - DV_SQ_REFS_BASE;
+
+    if (sqlite3_column_type(st, column) != SQLITE_INTEGER || v < 0 || v % DV_SQ_REFS_STEP != 0)
+        return false;
+    *refs = (uint64_t)(v / DV_SQ_REFS_STEP);
+    return true;
+}
+
 /* ---- rows ---------------------------------------------------------------------------------------
  */
 
@@ -39,10 +50,12 @@ int dv_sqatt_row(struct dv_txn_backend *t, sqlite3_stmt *st, struct dv_sqatt *ou
     struct dv_slice key = dv_sq_column(st, 2);
     struct dv_slice md5[2] = { dv_sq_column(st, 5), dv_sq_column(st, 6) };
     struct dv_sqatt a = { .n = dv_sq_column_u64(st, 0),
-                          .refs = dv_sq_column_u64(st, 7),
                           .owner = dv_sq_column_u64(st, 8),
                           .chunks = dv_sq_column_u64(st, 9) };
 
+    if (!read_refs(st, 7, &a.refs))
+        return dv_sqtxn_corrupt(t, err, "references of attachment %llu are miscounted",
+                                (unsigned long long)a.n);
     a.finished = sqlite3_column_type(st, 2) != SQLITE_NULL;
     if (a.finished) {
         bool whole = key.n == DV_SQ_ATT_KEY_BYTES && md5[0].n == 16 && md5[1].n == 16;
@@ -275,7 +288,7 @@ int dv_sqatt_refer(struct dv_txn_backend *t, uint64_t ref, const struct dv_att_k
         rc = run2(t, DV_SQL_REF_PUT, ref, (int64_t)a.n, err);
     if (rc < 0 || sqlite3_changes(t->conn->db) == 0)
         return rc;
-    rc = run2(t, DV_SQL_ATT_COUNT, a.n, 1, err);
+    rc = run2(t, DV_SQL_ATT_COUNT, a.n, DV_SQ_REFS_STEP, err);
     if (rc == 0 && t->owner)
         rc = run2(t, DV_SQL_KEEP_DELETE, a.n, (int64_t)t->owner, err);
     if (rc == 0 && a.refs == 0)
@@ -294,11 +307,11 @@ int dv_sqatt_unrefer(struct dv_txn_backend *t, uint64_t ref, struct dv_err *err)
     dv_sq_bind_u64(st, 1, ref);
     while ((rc = dv_sqconn_step(t->conn, st, err)) > 0) {
         any = true;
-        if (sqlite3_column_int64(st, 1) == 1) {
+        if (sqlite3_column_int64(st, 1) == DV_SQ_REFS_STEP + DV_SQ_REFS_BASE) {
             count_bytes(&t->state, dv_sq_column_u64(st, 2), dv_sq_column_u64(st, 3), false);
             t->dirty = true;
         }
-        rc = run2(t, DV_SQL_ATT_COUNT, dv_sq_column_u64(st, 0), -1, err);
+        rc = run2(t, DV_SQL_ATT_COUNT, dv_sq_column_u64(st, 0), -DV_SQ_REFS_STEP, err);
         if (rc < 0)
             break;
     }

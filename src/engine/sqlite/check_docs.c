@@ -108,7 +108,7 @@ static int check_entry(struct dv_sqcheck *c, enum dv_sql which, const struct dv_
     *found = rc > 0;
     if (rc <= 0)
         return rc;
-    if (dv_sq_column_u64(st, 0) != d->seq || (sqlite3_column_int(st, 1) != 0) != d->deleted)
+    if (dv_sq_column_u64(st, 0) != d->seq || sqlite3_column_int64(st, 1) != (d->deleted ? 1 : 0))
         dv_sqcheck_finding(c, "document %s: the index of ids says something else",
                            dv_sqcheck_show(d->id).text);
     sqlite3_reset(st);

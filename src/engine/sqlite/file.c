@@ -77,6 +77,9 @@ static void judge(const unsigned char *h, sqlite3_int64 size, bool wal, struct d
         other(out, DV_ENEWER, "written by a newer divan");
     else if (get_be32(h + 60) != DV_SQ_VERSION)
         other(out, DV_EFORMAT, "unknown version of the file format");
+    else if (h[18] != 2 ||
+             h[19] != 2) /* switched by somebody: the barrier would have no log to sync */
+        other(out, DV_EFORMAT, "not in WAL mode any more (PRAGMA journal_mode=WAL brings it back)");
     else
         judge_size(h, size, wal, out);
     out->divan = get_be32(h + 68) == DV_SQ_APPLICATION_ID && out->code != DV_ENEWER;

@@ -399,6 +399,11 @@ int dv_sqpurge_fold(struct dv_txn_backend *t, uint64_t since, dv_purge_fn *fn, v
 
 /* ---- attachments and owners ----------------------------------------------------------------- */
 
+/* Compaction takes an attachment whose count of references is 0, so the count must not be damaged
+ * unseen. It changes too often for the row's checksum and carries its own: count * STEP + BASE.
+ * STEP is a prime above 255, so no changed byte leads from one such number to another. The first
+ * BASE is in sql.h. */
+enum { DV_SQ_REFS_STEP = 1000003, DV_SQ_REFS_BASE = 17 };
 enum { DV_SQ_ATT_KEY_BYTES = 33, DV_SQ_CHUNK_BITS = 24 }; /* chunk row: stream << 24 | number */
 
 struct dv_sqatt {

@@ -85,7 +85,7 @@
                    " purge_seq FROM purges ORDER BY purge_seq LIMIT 16)")                          \
     X(ATT_GET, "SELECT " DV_SQL_ATT_COLUMNS " FROM atts WHERE key = ?1")                           \
     X(ATT_STREAM, "SELECT " DV_SQL_ATT_COLUMNS " FROM atts WHERE n = ?1")                          \
-    X(ATT_BEGIN, "INSERT INTO atts(n, owner, chunks, refs) VALUES(?1, ?2, 0, 0)")                  \
+    X(ATT_BEGIN, "INSERT INTO atts(n, owner, chunks, refs) VALUES(?1, ?2, 0, 17)")                 \
     X(ATT_GROW, "UPDATE atts SET chunks = ?2 WHERE n = ?1")                                        \
     X(ATT_FINISH, "UPDATE atts SET sum = ?2, key = ?3, stored_bytes = ?4, decoded_bytes ="         \
                   " ?5, md5_stored = ?6, md5_decoded = ?7, owner = NULL WHERE n = ?1")             \
