@@ -53,9 +53,10 @@ struct bench_result {
     uint64_t rows;
     double first_s, last_s; /* million: the first and the last BENCH_MILLION_PART */
     uint64_t json_bytes, file_bytes;
-    double caller_cpu_s;    /* processor time of the thread that ran fn */
-    double other_cpu_s;     /* of all others */
-    uint64_t peak_anon_kib; /* largest RssAnon seen while it ran */
+    uint64_t peak_log_bytes; /* of the write-ahead log beside the file, seen after each batch */
+    double caller_cpu_s;     /* processor time of the thread that ran fn */
+    double other_cpu_s;      /* of all others */
+    uint64_t peak_anon_kib;  /* largest RssAnon seen while it ran */
 };
 typedef void bench_fn(const void *arg, struct bench_result *result);
 /* Run fn in a child process, sampling its memory. */

@@ -1,6 +1,7 @@
 /* divan at the same work: batches of JSON prepared on the caller's thread, applied on a strand. */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "bench/bench.h"
@@ -8,10 +9,9 @@
 
 /* What a writer has told done(). */
 struct progress {
-    uint64_t docs, total;
+    const char *log;
+    uint64_t docs, total, peak_log_bytes;
     double first, last; /* when the first part was stored, when the last one began */
-    struct dv_err err;
-    const char *failed;
 };
 
 static struct dv_database *open_db(const struct bench_divan *d, bool anew)
@@ -33,6 +33,7 @@ static void stored(void *arg, struct dv_batch *batch, int code, const struct dv_
     const struct dv_edit_result *results = dv_batch_results(batch);
     struct progress *p = arg;
     size_t n = dv_batch_size(batch);
+    struct stat st;
 
     if (code < 0)
         bench_die("a write failed", err);
@@ -44,20 +45,25 @@ static void stored(void *arg, struct dv_batch *batch, int code, const struct dv_
         p->first = bench_now_s();
     if (p->docs + BENCH_MILLION_PART == p->total)
         p->last = bench_now_s();
+    if (stat(p->log, &st) == 0 && (uint64_t)st.st_size > p->peak_log_bytes)
+        p->peak_log_bytes = (uint64_t)st.st_size;
     dv_batch_free(batch);
 }
 
 /* Hand all documents over; the barrier at the end is in the time. */
-static void write_all(struct dv_database *db, uint64_t docs, enum bench_form form,
+static void write_all(struct dv_database *db, const struct bench_divan *d, enum bench_form form,
                       struct bench_result *result)
 {
-    struct progress progress = { .total = docs };
+    char log[600];
+    uint64_t docs = d->docs;
+    struct progress progress = { .log = log, .total = docs };
     struct bench_batch texts;
     struct dv_strand *strand;
     struct dv_pool *pool;
     struct dv_err err;
     double start;
 
+    snprintf(log, sizeof(log), "%s-wal", d->path);
     bench_batch_init(&texts);
     if (dv_pool_new(1, &pool, &err) < 0 || dv_strand_new(pool, db, NULL, &strand, &err) < 0)
         bench_die("no threads", &err);
@@ -79,6 +85,7 @@ static void write_all(struct dv_database *db, uint64_t docs, enum bench_form for
         bench_die("the barrier", &err);
     result->seconds = bench_now_s() - start;
     result->rows = progress.docs;
+    result->peak_log_bytes = progress.peak_log_bytes;
     result->first_s = progress.first - start;
     result->last_s = start + result->seconds - progress.last;
     dv_strand_free(strand);
@@ -91,7 +98,7 @@ void bench_divan_write(const void *arg, struct bench_result *result)
     const struct bench_divan *d = arg;
     struct dv_database *db = open_db(d, true);
 
-    write_all(db, d->docs, BENCH_REPLICATED, result);
+    write_all(db, d, BENCH_REPLICATED, result);
     dv_database_close(db);
 }
 
@@ -100,7 +107,7 @@ void bench_divan_edit(const void *arg, struct bench_result *result)
     const struct bench_divan *d = arg;
     struct dv_database *db = open_db(d, false);
 
-    write_all(db, d->docs, BENCH_EDIT, result);
+    write_all(db, d, BENCH_EDIT, result);
     dv_database_close(db);
 }
 

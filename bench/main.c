@@ -10,7 +10,7 @@
 
 #include "bench/bench.h"
 
-enum { ROUNDS_MAX = 51 };
+enum { ROUNDS_MAX = 51, PASSES = 2 };
 
 struct setup {
     uint64_t docs;
@@ -104,6 +104,20 @@ static double rate(const struct bench_result *r)
 
 /* ---- plain SQLite: which settings are its best here --------------------------------------- */
 
+/* Rows per second, the better of PASSES: what else the machine does must not choose. */
+static double try_plain(const struct bench_plain *plain)
+{
+    double best = 0;
+
+    for (int i = 0; i < PASSES; i++) {
+        struct bench_result r;
+
+        bench_run(bench_plain_write, plain, &r);
+        best = rate(&r) > best ? rate(&r) : best;
+    }
+    return best;
+}
+
 static void find_best(const struct setup *s, struct bench_plain *best)
 {
     static const int pages[] = { 4096, 8192, 16384 }, txns[] = { 1000, 10000 };
@@ -117,13 +131,12 @@ static void find_best(const struct setup *s, struct bench_plain *best)
             printf("  %2d KiB %5d rows:", pages[p] / 1024, txns[t]);
             for (int l = 0; l < 3; l++) {
                 struct bench_plain plain = { best->path, s->docs, pages[p], txns[t], logs[l] };
-                struct bench_result r;
+                double got = try_plain(&plain);
 
-                bench_run(bench_plain_write, &plain, &r);
-                printf(" %8.0f (%d MiB)", rate(&r), logs[l] >> 20);
+                printf(" %8.0f (%d MiB)", got, logs[l] >> 20);
                 fflush(stdout);
-                if (rate(&r) > best_rate) {
-                    best_rate = rate(&r);
+                if (got > best_rate) {
+                    best_rate = got;
                     *best = plain;
                 }
             }
@@ -210,6 +223,7 @@ static void measure_million(const char *path)
           .unit = "",
           .promise_value = 64 * 1024,
           .at_most = true },
+        { .what = "largest log, KiB", .unit = "", .promise_value = 64 * 1024, .at_most = true },
     };
     struct bench_divan divan = { path, 10 * BENCH_MILLION_PART };
     struct bench_result r;
@@ -219,6 +233,7 @@ static void measure_million(const char *path)
     add(&lines[1], BENCH_MILLION_PART / r.last_s, r.first_s / r.last_s, &r);
     add(&lines[2], rate(&r), 0, &r);
     add(&lines[3], (double)r.peak_anon_kib, 0, &r);
+    add(&lines[4], (double)r.peak_log_bytes / 1024, 0, &r);
     print_heading();
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
         print_line(&lines[i]);
@@ -228,7 +243,7 @@ static void measure_million(const char *path)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: bench [all] [--rounds N] [--docs N] [--folder DIR]\n");
+    fprintf(stderr, "usage: bench [quick] [--rounds N] [--docs N] [--folder DIR]\n");
     return 2;
 }
 
@@ -237,8 +252,8 @@ static bool read_arguments(int argc, char **argv, struct setup *s)
     const char *base = ".";
 
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "all") == 0)
-            s->million = true;
+        if (strcmp(argv[i], "quick") == 0)
+            s->million = false;
         else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
             s->rounds = atoi(argv[++i]);
         else if (strcmp(argv[i], "--docs") == 0 && i + 1 < argc)
@@ -254,7 +269,7 @@ static bool read_arguments(int argc, char **argv, struct setup *s)
 
 int main(int argc, char **argv)
 {
-    struct setup s = { .docs = 100 * 1000, .rounds = 5 };
+    struct setup s = { .docs = 100 * 1000, .rounds = 5, .million = true };
     char plain[300], divan[300], clean[400];
 
     if (!read_arguments(argc, argv, &s))

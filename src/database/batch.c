@@ -64,6 +64,11 @@ size_t dv_batch_size(const struct dv_batch *b)
     return b->n;
 }
 
+size_t dv_batch_bytes(const struct dv_batch *b)
+{
+    return b->arena.used_bytes + b->n * (sizeof(b->edits[0]) + sizeof(b->results[0]));
+}
+
 const struct dv_edit_result *dv_batch_results(const struct dv_batch *b)
 {
     return b->results;

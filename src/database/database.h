@@ -90,7 +90,8 @@ int dv_database_write(struct dv_database *db, const struct dv_edit *edits, size_
 struct dv_batch;
 int dv_batch_prepare(struct dv_database *db, const struct dv_edit *edits, size_t n, bool replicated,
                      struct dv_batch **batch, struct dv_err *err);
-size_t dv_batch_size(const struct dv_batch *b); /* edits in it */
+size_t dv_batch_size(const struct dv_batch *b);  /* edits in it */
+size_t dv_batch_bytes(const struct dv_batch *b); /* memory it holds */
 const struct dv_edit_result *
 dv_batch_results(const struct dv_batch *b); /* after apply; n of them */
 void dv_batch_free(struct dv_batch *b);     /* before its database is closed */

@@ -8,9 +8,14 @@
 
 #include "base/mem.h"
 
-/* Measured with 300-byte documents on a file: groups of 10 000 reach the ceiling of SQLite; larger
- * ones only hold the write lock longer. */
-enum { MAX_BATCHES = 32, MAX_DOCS = 10000 };
+/* Measured with 400-byte documents on a file: groups of 10 000 reach the ceiling of SQLite; larger
+ * ones only hold the write lock longer. With larger documents the bytes end a group, and bound what
+ * one transaction writes into the log. */
+enum { MAX_BATCHES = 32, MAX_DOCS = 10000, MAX_BYTES = 12 * 1024 * 1024 };
+
+struct load {
+    size_t docs, bytes;
+};
 
 struct job {
     struct dv_batch *batch; /* owned until done() */
@@ -27,34 +32,47 @@ struct dv_strand {
     pthread_cond_t moved; /* room was made, or the strand became idle */
     struct job *ring;     /* owned */
     size_t max, first, count;
-    size_t max_docs;
-    size_t queued_docs;
+    struct load limit;
+    struct load queued;
     uint64_t taken, answered; /* batches since the beginning */
     bool scheduled;
     struct job *group; /* owned; the running ones, up to max; of the running task alone */
     struct dv_batch **batches;
 };
 
+static struct load with_batch(struct load load, const struct dv_batch *batch)
+{
+    return (struct load){ load.docs + dv_batch_size(batch), load.bytes + dv_batch_bytes(batch) };
+}
+
+static bool is_within(struct load load, struct load limit)
+{
+    return load.docs <= limit.docs && load.bytes <= limit.bytes;
+}
+
 /* Take what one transaction should hold: at least one batch. */
 static size_t take_group(struct dv_strand *s, enum dv_commit *commit)
 {
-    size_t n = 0, docs = 0;
+    struct load taken = { 0, 0 };
+    size_t n = 0;
 
     *commit = DV_COMMIT_LAZY;
     while (s->count > 0) {
         struct job *job = &s->ring[s->first];
+        struct load more = with_batch(taken, job->batch);
 
-        docs += dv_batch_size(job->batch);
-        if (n > 0 && docs > s->max_docs)
+        if (n > 0 && !is_within(more, s->limit))
             break;
+        taken = more;
         if (job->commit == DV_COMMIT_DURABLE)
             *commit = DV_COMMIT_DURABLE;
         s->group[n] = *job;
         s->batches[n++] = job->batch;
-        s->queued_docs -= dv_batch_size(job->batch);
         s->first = (s->first + 1) % s->max;
         s->count--;
     }
+    s->queued.docs -= taken.docs;
+    s->queued.bytes -= taken.bytes;
     return n;
 }
 
@@ -134,7 +152,8 @@ int dv_strand_new(struct dv_pool *pool, struct dv_database *db, const struct dv_
     s->pool = pool;
     s->db = db;
     s->max = opt && opt->max_batches ? opt->max_batches : MAX_BATCHES;
-    s->max_docs = opt && opt->max_docs ? opt->max_docs : MAX_DOCS;
+    s->limit.docs = opt && opt->max_docs ? opt->max_docs : MAX_DOCS;
+    s->limit.bytes = opt && opt->max_bytes ? opt->max_bytes : MAX_BYTES;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->moved, NULL);
     s->ring = dv_calloc(s->max, sizeof(s->ring[0]));
@@ -160,26 +179,26 @@ void dv_strand_free(struct dv_strand *s)
     destroy(s);
 }
 
-/* A transaction's worth of documents may wait, however they are cut into batches: with those being
- * written that bounds the memory. */
-static bool is_full(const struct dv_strand *s, size_t docs)
+/* What fits one transaction may wait, however it is cut into batches: with those being written that
+ * bounds the memory. */
+static bool is_full(const struct dv_strand *s, const struct dv_batch *batch)
 {
-    return s->count == s->max || (s->count > 0 && s->queued_docs + docs > s->max_docs);
+    return s->count == s->max ||
+           (s->count > 0 && !is_within(with_batch(s->queued, batch), s->limit));
 }
 
 static int submit(struct dv_strand *s, struct job job, bool wait, struct dv_err *err)
 {
-    size_t docs = dv_batch_size(job.batch);
     bool schedule;
 
     pthread_mutex_lock(&s->lock);
-    while (wait && is_full(s, docs))
+    while (wait && is_full(s, job.batch))
         pthread_cond_wait(&s->moved, &s->lock);
-    if (is_full(s, docs)) {
+    if (is_full(s, job.batch)) {
         pthread_mutex_unlock(&s->lock);
         return dv_err_set(err, DV_EBUSY, "the write queue is full");
     }
-    s->queued_docs += docs;
+    s->queued = with_batch(s->queued, job.batch);
     s->ring[(s->first + s->count++) % s->max] = job;
     s->taken++;
     schedule = !s->scheduled;

@@ -22,8 +22,10 @@ struct dv_task {
 void dv_pool_submit(struct dv_pool *pool, struct dv_task *task); /* never fails */
 
 struct dv_strand_options {
-    size_t max_batches; /* queued at most, and no more than max_docs documents; 0: 32 */
-    size_t max_docs;    /* of one transaction; 0: as measured (docs/DESIGN.md) */
+    size_t max_batches; /* queued at most; 0: 32 */
+    /* Of one transaction, and of all that waits behind it, unless it is a single batch; 0: as
+     * measured (docs/DESIGN.md). Bytes are the batches' memory (dv_batch_bytes). */
+    size_t max_docs, max_bytes;
 };
 
 struct dv_strand;

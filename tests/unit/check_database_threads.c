@@ -143,10 +143,10 @@ static void wait_at_gate(struct dv_task *task)
     pthread_mutex_unlock(&g->lock);
 }
 
-START_TEST(a_full_strand_takes_nothing_and_says_so)
+/* A strand that has room for two batches, by one limit or another, refuses the third. */
+static void fill_strand(const struct dv_strand_options *two)
 {
     struct gate gate = { .task = { wait_at_gate, NULL }, .open = false };
-    struct dv_strand_options two = { .max_batches = 2 };
     struct answers answers = { .last = -1, .in_order = true };
     struct ticket tickets[3];
     struct dv_batch *batch;
@@ -156,9 +156,8 @@ START_TEST(a_full_strand_takes_nothing_and_says_so)
     pthread_mutex_init(&gate.lock, NULL);
     pthread_cond_init(&gate.moved, NULL);
     pthread_mutex_init(&answers.lock, NULL);
-    testdb_create(&t, _i, "full");
     ck_assert_int_eq(dv_pool_new(1, &pool, &t.err), 0);
-    ck_assert_int_eq(dv_strand_new(pool, t.db, &two, &strand, &t.err), 0);
+    ck_assert_int_eq(dv_strand_new(pool, t.db, two, &strand, &t.err), 0);
     dv_pool_submit(pool, &gate.task);
     for (int i = 0; i < 3; i++)
         tickets[i] = (struct ticket){ &answers, i };
@@ -178,6 +177,31 @@ START_TEST(a_full_strand_takes_nothing_and_says_so)
     ck_assert_int_eq(answers.n, 2);
     ck_assert_uint_eq(testdb_doc_count(&t), 2 * BATCH);
     dv_pool_free(pool);
+}
+
+START_TEST(a_full_strand_takes_nothing_and_says_so)
+{
+    struct dv_strand_options two = { .max_batches = 2 };
+
+    testdb_create(&t, _i, "full");
+    fill_strand(&two);
+    testdb_close(&t);
+}
+END_TEST
+
+START_TEST(what_waits_is_bounded_in_documents_and_in_bytes_too)
+{
+    struct dv_strand_options documents = { .max_docs = 2 * BATCH + 1 }, bytes = { .max_docs = 0 };
+    struct dv_batch *batch;
+
+    testdb_create(&t, _i, "documents");
+    fill_strand(&documents);
+    testdb_close(&t);
+    testdb_create(&t, _i, "bytes");
+    batch = prepare(0, 0);
+    bytes.max_bytes = dv_batch_bytes(batch) * 5 / 2;
+    dv_batch_free(batch);
+    fill_strand(&bytes);
     testdb_close(&t);
 }
 END_TEST
@@ -499,6 +523,7 @@ int main(void)
     tcase_set_timeout(tc, 20);
     tcase_add_loop_test(tc, a_strand_answers_every_write_once_and_in_order, 0, TESTDB_ENGINES);
     tcase_add_loop_test(tc, a_full_strand_takes_nothing_and_says_so, 0, TESTDB_ENGINES);
+    tcase_add_loop_test(tc, what_waits_is_bounded_in_documents_and_in_bytes_too, 0, TESTDB_ENGINES);
     tcase_add_loop_test(tc, a_waiter_sees_a_change_a_time_out_and_a_call, 0, TESTDB_ENGINES);
     tcase_add_test(tc, a_waiter_sees_what_another_opening_of_the_file_writes);
     tcase_add_loop_test(tc, a_watch_is_told_of_every_commit_until_it_is_stopped, 0, TESTDB_ENGINES);

@@ -139,31 +139,42 @@ static int delete_row(struct dv_txn_backend *t, const struct dv_doc_info *old, s
     return 0;
 }
 
-static int append_row(struct dv_txn_backend *t, struct dv_doc_write *w, struct dv_err *err)
+static void bind_row(sqlite3_stmt *st, int at, uint64_t seq, const struct dv_doc_write *w)
+{
+    dv_sq_bind_u64(st, at, seq);
+    sqlite3_bind_int(st, at + 1, dv_sqdoc_sum(seq, w->deleted, w->leaf_bytes, w->id, w->tree));
+    sqlite3_bind_int(st, at + 2, w->deleted);
+    dv_sq_bind_u64(st, at + 3, w->leaf_bytes);
+    dv_sq_bind_id(st, at + 4, w->id);
+    dv_sq_bind_bytes(st, at + 5, w->tree);
+}
+
+/* One row, or DV_SQL_ROWS. */
+static int append_rows(struct dv_txn_backend *t, struct dv_doc_write *docs, size_t n,
+                       struct dv_err *err)
 {
     struct dv_sqstate *s = &t->state;
-    uint64_t seq = s->update_seq + 1;
     sqlite3_stmt *st;
-    int rc = dv_sqconn_stmt(t->conn, DV_SQL_DOC_PUT, &st, err);
+    int rc = dv_sqconn_stmt(t->conn, n == 1 ? DV_SQL_DOC_PUT : DV_SQL_DOCS_PUT, &st, err);
 
     if (rc < 0)
         return dv_sqtxn_fail(t, rc);
-    dv_sq_bind_u64(st, 1, seq);
-    sqlite3_bind_int(st, 2, dv_sqdoc_sum(seq, w->deleted, w->leaf_bytes, w->id, w->tree));
-    sqlite3_bind_int(st, 3, w->deleted);
-    dv_sq_bind_u64(st, 4, w->leaf_bytes);
-    dv_sq_bind_id(st, 5, w->id);
-    dv_sq_bind_bytes(st, 6, w->tree);
+    for (size_t i = 0; i < n; i++)
+        bind_row(st, 6 * (int)i + 1, s->update_seq + 1 + i, &docs[i]);
     rc = dv_sqconn_done(t->conn, st, err);
     if (rc < 0)
         return dv_sqtxn_fail(t, rc);
-    if (w->deleted)
-        s->deleted++;
-    else
-        s->docs++;
-    s->leaf_bytes += w->leaf_bytes;
-    s->tree_bytes += w->tree.n;
-    s->update_seq = w->seq = seq;
+    for (size_t i = 0; i < n; i++) {
+        struct dv_doc_write *w = &docs[i];
+
+        if (w->deleted)
+            s->deleted++;
+        else
+            s->docs++;
+        s->leaf_bytes += w->leaf_bytes;
+        s->tree_bytes += w->tree.n;
+        w->seq = ++s->update_seq;
+    }
     return 0;
 }
 
@@ -176,6 +187,8 @@ static int index_docs(struct dv_txn_backend *t, const struct dv_doc_write *docs,
                       struct dv_err *err)
 {
     struct dv_sqids_key *keys = dv_sqids_sort(docs, n, written_id);
+    const struct dv_doc_write *fresh[DV_SQL_ROWS];
+    size_t n_fresh = 0;
     int rc = 0;
 
     if (!keys)
@@ -183,9 +196,18 @@ static int index_docs(struct dv_txn_backend *t, const struct dv_doc_write *docs,
     for (size_t i = 0; rc == 0 && i < n; i++) {
         const struct dv_doc_write *w = &docs[keys[i].index];
 
-        rc = w->old ? dv_sqids_update(t, w->id, w->seq, w->deleted, err)
-                    : dv_sqids_insert(t, w->id, w->seq, w->deleted, err);
+        if (w->old) {
+            rc = dv_sqids_update(t, w->id, w->seq, w->deleted, err);
+            continue;
+        }
+        fresh[n_fresh++] = w;
+        if (n_fresh == DV_SQL_ROWS) {
+            rc = dv_sqids_insert(t, fresh, n_fresh, err);
+            n_fresh = 0;
+        }
     }
+    if (rc == 0)
+        rc = dv_sqids_insert(t, fresh, n_fresh, err);
     dv_free(keys);
     return rc;
 }
@@ -197,11 +219,12 @@ int dv_sqdoc_write(struct dv_txn_backend *t, struct dv_doc_write *docs, size_t n
     int rc = 0;
 
     t->dirty = true;
-    for (size_t i = 0; rc == 0 && i < n; i++) {
+    for (size_t i = 0; rc == 0 && i < n; i++)
         if (docs[i].old)
             rc = delete_row(t, docs[i].old, err);
-        if (rc == 0)
-            rc = append_row(t, &docs[i], err);
+    for (size_t i = 0, step; rc == 0 && i < n; i += step) {
+        step = n - i < DV_SQL_ROWS ? 1 : DV_SQL_ROWS;
+        rc = append_rows(t, &docs[i], step, err);
     }
     if (rc == 0)
         rc = index_docs(t, docs, n, err);

@@ -54,12 +54,16 @@ struct dv_sqids_key *dv_sqids_sort(const void *base, size_t n, dv_sqids_at *at)
 {
     struct dv_sqids_key *keys = dv_malloc(n * sizeof(*keys));
     struct batch batch = { base, at };
+    size_t sorted = 1;
 
     if (!keys)
         return NULL;
     for (size_t i = 0; i < n; i++)
         keys[i] = (struct dv_sqids_key){ prefix_of(at(base, i)), (uint32_t)i };
-    qsort_r(keys, n, sizeof(*keys), compare_keys, &batch);
+    while (sorted < n && compare_keys(&keys[sorted - 1], &keys[sorted], &batch) <= 0)
+        sorted++;
+    if (sorted < n) /* src/database hands them over in order */
+        qsort_r(keys, n, sizeof(*keys), compare_keys, &batch);
     return keys;
 }
 
@@ -115,14 +119,38 @@ static int put(struct dv_txn_backend *t, enum dv_sql which, struct dv_slice id, 
     return dv_sqtxn_fail(t, dv_sqconn_done(t->conn, st, err));
 }
 
-int dv_sqids_insert(struct dv_txn_backend *t, struct dv_slice id, uint64_t seq, bool deleted,
+static int put_rows(struct dv_txn_backend *t, enum dv_sql which,
+                    const struct dv_doc_write *const *docs, struct dv_err *err)
+{
+    sqlite3_stmt *st;
+    int rc = dv_sqconn_stmt(t->conn, which, &st, err);
+
+    if (rc < 0)
+        return dv_sqtxn_fail(t, rc);
+    for (int i = 0; i < DV_SQL_ROWS; i++) {
+        dv_sq_bind_id(st, 3 * i + 1, docs[i]->id);
+        dv_sq_bind_u64(st, 3 * i + 2, docs[i]->seq);
+        sqlite3_bind_int(st, 3 * i + 3, docs[i]->deleted);
+    }
+    return dv_sqtxn_fail(t, dv_sqconn_done(t->conn, st, err));
+}
+
+int dv_sqids_insert(struct dv_txn_backend *t, const struct dv_doc_write *const *docs, size_t n,
                     struct dv_err *err)
 {
-    dv_sqfilter_add(&t->store->filter, id);
-    if (t->state.docs + t->state.deleted < stage_from && !t->state.staged)
-        return put(t, DV_SQL_ID_PUT, id, seq, deleted, err);
-    t->state.staged++;
-    return put(t, DV_SQL_NEW_ID_PUT, id, seq, deleted, err);
+    bool stage = t->state.staged || t->state.docs + t->state.deleted >= stage_from;
+    int rc = 0;
+
+    for (size_t i = 0; i < n; i++)
+        dv_sqfilter_add(&t->store->filter, docs[i]->id);
+    if (stage)
+        t->state.staged += n;
+    if (n == DV_SQL_ROWS)
+        return put_rows(t, stage ? DV_SQL_NEW_IDS_PUT : DV_SQL_IDS_PUT, docs, err);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = put(t, stage ? DV_SQL_NEW_ID_PUT : DV_SQL_ID_PUT, docs[i]->id, docs[i]->seq,
+                 docs[i]->deleted, err);
+    return rc;
 }
 
 int dv_sqids_update(struct dv_txn_backend *t, struct dv_slice id, uint64_t seq, bool deleted,

@@ -341,7 +341,8 @@ int dv_sqbody_drop(struct dv_txn_backend *t, uint64_t ref, struct dv_err *err);
  * batch of random ids touches few pages of the large index. An id stands in one of the two. */
 int dv_sqids_find(struct dv_txn_backend *t, struct dv_slice id, uint64_t *seq, bool *found,
                   struct dv_err *err);
-int dv_sqids_insert(struct dv_txn_backend *t, struct dv_slice id, uint64_t seq, bool deleted,
+/* Up to DV_SQL_ROWS new ids at once, of documents that have their seqs. */
+int dv_sqids_insert(struct dv_txn_backend *t, const struct dv_doc_write *const *docs, size_t n,
                     struct dv_err *err);
 int dv_sqids_update(struct dv_txn_backend *t, struct dv_slice id, uint64_t seq, bool deleted,
                     struct dv_err *err);
