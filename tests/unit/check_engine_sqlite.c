@@ -182,8 +182,7 @@ START_TEST(a_database_with_a_trigger_of_somebody_else_is_refused)
 }
 END_TEST
 
-/* ---- halves
- * ---------------------------------------------------------------------------------------- */
+/* ---- halves ---- */
 
 static void counts_as_absent(void)
 {
@@ -294,8 +293,7 @@ START_TEST(another_file_at_the_path_is_noticed_at_the_next_transaction)
 }
 END_TEST
 
-/* ---- what can not be written
- * -------------------------------------------------------------------------- */
+/* ---- what can not be written ---- */
 
 /* Root may write everywhere: be somebody who may not. */
 static void become_nobody(void)
@@ -416,8 +414,56 @@ START_TEST(a_full_disk_fails_the_write_whole_and_the_database_stays_usable)
 }
 END_TEST
 
-/* ---- file systems
- * ------------------------------------------------------------------------------------ */
+/* ---- space ---- */
+
+enum { MANY = 6000 };
+
+/* One more revision of every step-th of many documents. */
+static void write_many(int step, const char *path)
+{
+    static char ids[MANY][16];
+    static struct cf_edit edits[MANY];
+    static char body[400];
+    struct dv_txn *t = cf_write(c);
+    size_t n = 0;
+
+    memset(body, 'b', sizeof(body));
+    for (int i = 0; i < MANY; i += step) {
+        snprintf(ids[n], sizeof(ids[n]), "%08x", (unsigned)i * 2654435761u);
+        edits[n] = (struct cf_edit){ .id = ids[n], .path = path, .body = { body, sizeof(body) } };
+        n++;
+    }
+    CF_OK(cf_merge(t, edits, n, &c->arena, &c->err));
+    cf_commit(c, t);
+}
+
+START_TEST(half_empty_pages_come_back_and_nothing_else_changes)
+{
+    uint64_t fresh, used;
+    struct dv_buf before, after;
+
+    cf_create(c);
+    write_many(1, "x");
+    fresh = cf_props(c).file_bytes;
+    write_many(2, "y,x");
+    used = cf_props(c).file_bytes;
+    ck_assert_uint_gt(used, fresh + fresh / 3);
+    dv_buf_init(&before, CF_ANY);
+    dv_buf_init(&after, CF_ANY);
+    CF_OK(cf_dump(c->store, &before, &c->err));
+    cf_compact(c, 0);
+    CF_OK(cf_dump(c->store, &after, &c->err));
+    cf_dump_equal(&before, &after);
+    cf_check(c);
+    ck_assert_uint_lt(cf_props(c).file_bytes, fresh + fresh / 6);
+    cf_reopen(c);
+    cf_check(c);
+    dv_buf_fini(&before);
+    dv_buf_fini(&after);
+}
+END_TEST
+
+/* ---- file systems ---- */
 
 START_TEST(network_file_systems_are_refused_by_name)
 {
@@ -447,8 +493,7 @@ START_TEST(network_file_systems_are_refused_by_name)
 }
 END_TEST
 
-/* ---- memory
- * --------------------------------------------------------------------------------------------- */
+/* ---- memory ---- */
 
 static bool fail_always(void *arg)
 {
@@ -490,6 +535,7 @@ int main(void)
     tcase_add_test(tc, creating_in_a_folder_that_can_not_be_written_says_so);
     tcase_add_test(tc, opening_for_reading_only_changes_no_byte);
     tcase_add_test(tc, a_full_disk_fails_the_write_whole_and_the_database_stays_usable);
+    tcase_add_test(tc, half_empty_pages_come_back_and_nothing_else_changes);
     tcase_add_test(tc, network_file_systems_are_refused_by_name);
     tcase_add_test(tc, sqlite_allocates_through_the_projects_door);
     suite_add_tcase(suite, tc);

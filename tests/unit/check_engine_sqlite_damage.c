@@ -208,8 +208,7 @@ START_TEST(every_flipped_byte_of_a_purge_is_found)
 }
 END_TEST
 
-/* ---- rows that contradict each other
- * --------------------------------------------------------------- */
+/* ---- rows that contradict each other ---- */
 
 static void run_sql(const char *sql)
 {
@@ -269,8 +268,7 @@ START_TEST(the_check_names_what_is_missing_or_too_much)
 }
 END_TEST
 
-/* ---- anywhere
- * ------------------------------------------------------------------------------------------ */
+/* ---- anywhere ---- */
 
 /* Use everything; whatever comes is an error of the damage, or nothing. */
 static void use_all(void)

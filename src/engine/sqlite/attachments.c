@@ -145,8 +145,7 @@ static int run2(struct dv_txn_backend *t, enum dv_sql which, uint64_t a, int64_t
     return dv_sqtxn_fail(t, dv_sqconn_done(t->conn, st, err));
 }
 
-/* ---- writing
- * ------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 int dv_sqatt_begin(struct dv_txn_backend *t, uint64_t *stream, struct dv_err *err)
 {
@@ -269,8 +268,7 @@ void dv_sqatt_forget(struct dv_store_backend *s, const struct dv_att_key *key)
         dv_sqtxn_rollback(t);
 }
 
-/* ---- references
- * ------------------------------------------------------------------------------------ */
+/* ---- references ---- */
 
 static void count_bytes(struct dv_sqstate *s, uint64_t stored, uint64_t decoded, bool more)
 {
@@ -321,8 +319,7 @@ int dv_sqatt_unrefer(struct dv_txn_backend *t, uint64_t ref, struct dv_err *err)
     return any ? run2(t, DV_SQL_REFS_DELETE, ref, 0, err) : 0;
 }
 
-/* ---- reading
- * ----------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 int dv_sqatt_info(struct dv_txn_backend *t, const struct dv_att_key *key, struct dv_att_info *info,
                   struct dv_err *err)

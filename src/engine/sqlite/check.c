@@ -15,8 +15,7 @@ enum {
     NUMBERS_MAX = 1 << 30, /* bodies or attachments a map is made for */
 };
 
-/* ---- findings
- * ------------------------------------------------------------------------------------- */
+/* ---- findings ---- */
 
 void dv_sqcheck_finding(struct dv_sqcheck *c, const char *fmt, ...)
 {
@@ -54,8 +53,7 @@ struct dv_sqshown dv_sqcheck_show(struct dv_slice id)
     return s;
 }
 
-/* ---- walking
- * --------------------------------------------------------------------------------------- */
+/* ---- walking ---- */
 
 static int get_data_version(struct dv_sqcheck *c, int64_t *v, struct dv_err *err)
 {
@@ -173,8 +171,7 @@ int dv_sqcheck_walk(struct dv_sqcheck *c, enum dv_sql which, bool by_id, dv_sqch
     return rc < 0 ? dv_err_set(err, rc, "%s", why.reason) : 0;
 }
 
-/* ---- the small tables
- * -------------------------------------------------------------------------------- */
+/* ---- the small tables ---- */
 
 static int check_local(struct dv_sqcheck *c, sqlite3_stmt *st, struct dv_err *err)
 {
@@ -236,8 +233,7 @@ static void compare_counters(struct dv_sqcheck *c)
         dv_sqcheck_finding(c, "compacted_seq is beyond update_seq");
 }
 
-/* ---- a pass
- * -------------------------------------------------------------------------------------------- */
+/* ---- a pass ---- */
 
 static int make_maps(struct dv_sqcheck *c, struct dv_err *err)
 {

@@ -6,8 +6,7 @@
 
 enum { CHUNKS_PER_TXN = 64 };
 
-/* ---- chunks
- * ----------------------------------------------------------------------------------------- */
+/* ---- chunks ---- */
 
 /* All chunks of c->att have gone by. */
 static int end_of_chunks(struct dv_sqcheck *c, struct dv_err *err)
@@ -53,8 +52,7 @@ static int check_chunk(struct dv_sqcheck *c, sqlite3_stmt *st, struct dv_err *er
     return dv_sqcheck_damage(c, rc, err);
 }
 
-/* ---- rows
- * --------------------------------------------------------------------------------------------- */
+/* ---- rows ---- */
 
 static int check_att(struct dv_sqcheck *c, sqlite3_stmt *st, struct dv_err *err)
 {
@@ -113,8 +111,7 @@ static int check_ref(struct dv_sqcheck *c, sqlite3_stmt *st, struct dv_err *err)
     return rc == DV_ECORRUPT ? 0 : rc;
 }
 
-/* ---- digests
- * ------------------------------------------------------------------------------------------- */
+/* ---- digests ---- */
 
 struct digests {
     struct dv_digest *sha256, *md5_stored, *md5_decoded;

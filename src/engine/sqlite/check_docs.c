@@ -19,8 +19,7 @@ static bool is_named(const struct dv_sqcheck *c, uint64_t ref)
     return ref < c->named_bits && (c->named[ref >> 3] & 1u << (ref & 7));
 }
 
-/* ---- trees
- * ------------------------------------------------------------------------------------------ */
+/* ---- trees ---- */
 
 static int check_body_of(struct dv_sqcheck *c, const struct dv_doc_info *d,
                          const struct dv_revnode *node, struct dv_err *err)
@@ -92,8 +91,7 @@ static int check_tree(struct dv_sqcheck *c, const struct dv_doc_info *d, struct 
     return 0;
 }
 
-/* ---- docs
- * -------------------------------------------------------------------------------------------- */
+/* ---- docs ---- */
 
 static int check_entry(struct dv_sqcheck *c, enum dv_sql which, const struct dv_doc_info *d,
                        bool *found, struct dv_err *err)
@@ -141,8 +139,7 @@ static int check_doc(struct dv_sqcheck *c, sqlite3_stmt *st, struct dv_err *err)
     return rc < 0 ? rc : check_tree(c, &d, err);
 }
 
-/* ---- ids and bodies
- * ------------------------------------------------------------------------------------ */
+/* ---- ids and bodies ---- */
 
 static int check_id(struct dv_sqcheck *c, sqlite3_stmt *index, struct dv_err *err)
 {

@@ -8,30 +8,17 @@
  *   attachments  nobody refers to or keeps lose their key, then their chunks, then their row
  *   purges       beyond the newest DV_PURGE_INFOS_LIMIT
  *   ids          waiting in ids_new join the others
+ *   pages        that are half empty are filled (repack.c)
  *   free pages   go to the end of the file, which is cut
  *
  * One at a time: state.compactor names the owner; one that is dead is taken over. */
+#include "engine/sqlite/compact.h"
 #include "base/mem.h"
 #include "couch/revtree.h"
-#include "engine/sqlite/internal.h"
 
-enum { STEPS_PER_TXN = 500, SETTLE_RUN = 64, TREE_ARENA_BYTES = 512 << 20 };
+enum { STEPS = 500, RUNS = 20, SETTLE_RUN = 64, TREE_ARENA_BYTES = 512 << 20 };
 
-struct compaction {
-    struct dv_store_backend *store;
-    const struct dv_compact_options *opt;
-    struct dv_txn_backend *t; /* of the transaction that runs */
-    uint64_t start_seq;
-    uint64_t cursor; /* last number this pass is done with */
-    uint64_t budget; /* steps of a pass that writers could prolong for ever */
-    struct dv_arena arena;
-    struct dv_buf blob;
-};
-
-/* One row's worth of work. 1: the pass is over. */
-typedef int step_fn(struct compaction *c, struct dv_err *err);
-
-static int run1(struct compaction *c, enum dv_sql which, uint64_t n, struct dv_err *err)
+static int run1(struct dv_sqcompaction *c, enum dv_sql which, uint64_t n, struct dv_err *err)
 {
     sqlite3_stmt *st;
     int rc = dv_sqconn_stmt(c->t->conn, which, &st, err);
@@ -46,7 +33,7 @@ static int run1(struct compaction *c, enum dv_sql which, uint64_t n, struct dv_e
  */
 
 struct dropping {
-    struct compaction *c;
+    struct dv_sqcompaction *c;
     struct dv_err *err;
     int rc;
 };
@@ -59,7 +46,7 @@ static void drop_stemmed(void *arg, const struct dv_revnode *node)
         d->rc = dv_sqbody_drop(d->c->t, node->body, d->err);
 }
 
-static int trim_tree(struct compaction *c, struct dv_revtree *tree, bool *changed,
+static int trim_tree(struct dv_sqcompaction *c, struct dv_revtree *tree, bool *changed,
                      struct dv_err *err)
 {
     struct dropping d = { .c = c, .err = err };
@@ -73,6 +60,7 @@ static int trim_tree(struct compaction *c, struct dv_revtree *tree, bool *change
         rc = dv_sqbody_drop(c->t, node->body, err);
         if (rc < 0)
             return rc;
+        c->dropped_bytes += node->bytes;
         node->body = 0;
         node->bytes = 0;
         *changed = true;
@@ -85,7 +73,7 @@ static int trim_tree(struct compaction *c, struct dv_revtree *tree, bool *change
     return d.rc;
 }
 
-static int rewrite_doc(struct compaction *c, const struct dv_doc_info *old,
+static int rewrite_doc(struct dv_sqcompaction *c, const struct dv_doc_info *old,
                        const struct dv_revtree *tree, struct dv_err *err)
 {
     struct dv_sqstate *s = &c->t->state;
@@ -118,7 +106,7 @@ static int rewrite_doc(struct compaction *c, const struct dv_doc_info *old,
 }
 
 /* The next document, copied: its row is about to be rewritten. */
-static int next_doc(struct compaction *c, struct dv_doc_info *info, struct dv_err *err)
+static int next_doc(struct dv_sqcompaction *c, struct dv_doc_info *info, struct dv_err *err)
 {
     sqlite3_stmt *st;
     int rc = dv_sqconn_stmt(c->t->conn, DV_SQL_DOC_NEXT, &st, err);
@@ -140,7 +128,7 @@ static int next_doc(struct compaction *c, struct dv_doc_info *info, struct dv_er
     return rc;
 }
 
-static int step_doc(struct compaction *c, struct dv_err *err)
+static int step_doc(struct dv_sqcompaction *c, struct dv_err *err)
 {
     struct dv_doc_info info;
     struct dv_revtree tree;
@@ -152,6 +140,8 @@ static int step_doc(struct compaction *c, struct dv_err *err)
     if (rc <= 0)
         return rc < 0 ? rc : 1;
     c->cursor = info.seq;
+    c->n_docs++;
+    c->id_bytes += info.id.n;
     rc = dv_revtree_parse(info.tree, &c->arena, &tree, err);
     if (rc == 0)
         rc = trim_tree(c, &tree, &changed, err);
@@ -160,10 +150,9 @@ static int step_doc(struct compaction *c, struct dv_err *err)
     return rc < 0 ? dv_err_wrap(err, rc, "document at seq %llu", (unsigned long long)info.seq) : 0;
 }
 
-/* ---- owners and attachments
- * ---------------------------------------------------------------------- */
+/* ---- owners and attachments ---- */
 
-static int step_owner(struct compaction *c, struct dv_err *err)
+static int step_owner(struct dv_sqcompaction *c, struct dv_err *err)
 {
     sqlite3_stmt *st;
     bool alive;
@@ -182,7 +171,7 @@ static int step_owner(struct compaction *c, struct dv_err *err)
 }
 
 /* *yes: a row answers. */
-static int has_row(struct compaction *c, enum dv_sql which, uint64_t n, bool *yes,
+static int has_row(struct dv_sqcompaction *c, enum dv_sql which, uint64_t n, bool *yes,
                    struct dv_err *err)
 {
     sqlite3_stmt *st;
@@ -198,7 +187,7 @@ static int has_row(struct compaction *c, enum dv_sql which, uint64_t n, bool *ye
 }
 
 /* A stream without a living owner: one chunk per step, the row last. */
-static int erase_some(struct compaction *c, uint64_t n, struct dv_err *err)
+static int erase_some(struct dv_sqcompaction *c, uint64_t n, struct dv_err *err)
 {
     uint64_t first = n << DV_SQ_CHUNK_BITS;
     sqlite3_stmt *st;
@@ -215,7 +204,7 @@ static int erase_some(struct compaction *c, uint64_t n, struct dv_err *err)
     return dv_sqatt_delete(c->t, n, err);
 }
 
-static int step_att(struct compaction *c, struct dv_err *err)
+static int step_att(struct dv_sqcompaction *c, struct dv_err *err)
 {
     struct dv_sqatt a;
     sqlite3_stmt *st;
@@ -248,10 +237,9 @@ static int step_att(struct compaction *c, struct dv_err *err)
     return 0;
 }
 
-/* ---- purges, ids, pages
- * ----------------------------------------------------------------------------- */
+/* ---- purges, ids, pages ---- */
 
-static int step_purges(struct compaction *c, struct dv_err *err)
+static int step_purges(struct dv_sqcompaction *c, struct dv_err *err)
 {
     uint64_t last = c->t->state.purge_seq;
     int rc;
@@ -262,7 +250,7 @@ static int step_purges(struct compaction *c, struct dv_err *err)
     return rc < 0 ? rc : sqlite3_changes(c->t->conn->db) == 0;
 }
 
-static int step_ids(struct compaction *c, struct dv_err *err)
+static int step_ids(struct dv_sqcompaction *c, struct dv_err *err)
 {
     if (c->cursor++ == 0)
         c->budget = c->t->state.staged / SETTLE_RUN + 2;
@@ -271,7 +259,7 @@ static int step_ids(struct compaction *c, struct dv_err *err)
     return dv_sqids_settle(c->t, SETTLE_RUN, err);
 }
 
-static int step_page(struct compaction *c, struct dv_err *err)
+static int step_page(struct dv_sqcompaction *c, struct dv_err *err)
 {
     sqlite3_stmt *st;
     uint64_t free_pages;
@@ -293,18 +281,23 @@ static int step_page(struct compaction *c, struct dv_err *err)
     return rc;
 }
 
-/* ---- the whole
- * ------------------------------------------------------------------------------------------ */
+/* ---- the whole ---- */
 
-static int run_txn(struct compaction *c, step_fn *step, int *over, struct dv_err *err)
+struct pass {
+    dv_sqcompact_step_fn *step;
+    size_t steps_per_txn; /* when the caller does not say */
+};
+
+static int run_txn(struct dv_sqcompaction *c, const struct pass *pass, int *over,
+                   struct dv_err *err)
 {
-    size_t steps = c->opt->rows_per_txn ? c->opt->rows_per_txn : STEPS_PER_TXN;
+    size_t steps = c->opt->rows_per_txn ? c->opt->rows_per_txn : pass->steps_per_txn;
     int rc = dv_sqtxn_begin(c->store, true, &c->t, err);
 
     if (rc < 0)
         return rc;
     for (size_t i = 0; rc == 0 && i < steps; i++)
-        rc = step(c, err);
+        rc = pass->step(c, err);
     if (rc < 0) {
         dv_sqtxn_rollback(c->t);
         return rc;
@@ -313,7 +306,7 @@ static int run_txn(struct compaction *c, step_fn *step, int *over, struct dv_err
     return dv_sqtxn_commit(c->t, DV_COMMIT_LAZY, err);
 }
 
-static int run_pass(struct compaction *c, step_fn *step, struct dv_err *err)
+static int run_pass(struct dv_sqcompaction *c, const struct pass *pass, struct dv_err *err)
 {
     int over = 0, rc = 0;
 
@@ -321,7 +314,7 @@ static int run_pass(struct compaction *c, step_fn *step, struct dv_err *err)
     while (rc == 0 && !over) {
         if (c->opt->cancelled && c->opt->cancelled(c->opt->arg))
             return dv_err_set(err, DV_ECANCELLED, "compaction was cancelled");
-        rc = run_txn(c, step, &over, err);
+        rc = run_txn(c, pass, &over, err);
     }
     return rc;
 }
@@ -340,7 +333,7 @@ static int is_alive(struct dv_txn_backend *t, uint64_t owner, bool *alive, struc
     return rc < 0 ? rc : 0;
 }
 
-static int claim(struct compaction *c, struct dv_err *err)
+static int claim(struct dv_sqcompaction *c, struct dv_err *err)
 {
     struct dv_txn_backend *t;
     uint64_t me;
@@ -362,10 +355,11 @@ static int claim(struct compaction *c, struct dv_err *err)
     t->state.compactor = me;
     t->dirty = true;
     c->start_seq = t->state.update_seq;
+    c->start_body = t->state.last_body;
     return dv_sqtxn_commit(t, DV_COMMIT_LAZY, err);
 }
 
-static int release(struct compaction *c, bool finished, struct dv_err *err)
+static int release(struct dv_sqcompaction *c, bool finished, struct dv_err *err)
 {
     struct dv_txn_backend *t;
     int rc = dv_sqtxn_begin(c->store, true, &t, err);
@@ -380,16 +374,19 @@ static int release(struct compaction *c, bool finished, struct dv_err *err)
     return dv_sqtxn_commit(t, finished ? DV_COMMIT_DURABLE : DV_COMMIT_LAZY, err);
 }
 
-static int run(struct compaction *c, struct dv_err *err)
+static int run(struct dv_sqcompaction *c, struct dv_err *err)
 {
-    static step_fn *const passes[] = { step_doc,    step_owner, step_att,
-                                       step_purges, step_ids,   step_page };
+    static const struct pass passes[] = {
+        { step_doc, STEPS },        { step_owner, STEPS }, { step_att, STEPS },
+        { step_purges, STEPS },     { step_ids, STEPS },   { dv_sqrepack_bodies, RUNS },
+        { dv_sqrepack_docs, RUNS }, { step_page, STEPS },
+    };
     int rc = claim(c, err);
 
     if (rc < 0)
         return rc;
     for (size_t i = 0; rc == 0 && i < sizeof(passes) / sizeof(passes[0]); i++)
-        rc = run_pass(c, passes[i], err);
+        rc = run_pass(c, &passes[i], err);
     if (rc < 0) {
         release(c, false, NULL);
         return rc;
@@ -402,7 +399,7 @@ int dv_sqcompact_run(struct dv_store_backend *s, const struct dv_compact_options
                      struct dv_err *err)
 {
     static const struct dv_compact_options usual;
-    struct compaction c = { .store = s, .opt = opt ? opt : &usual };
+    struct dv_sqcompaction c = { .store = s, .opt = opt ? opt : &usual };
     int rc;
 
     if (atomic_exchange(&s->compacting, true))

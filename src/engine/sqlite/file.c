@@ -30,7 +30,7 @@ int dv_sqfile_vfs(const char *name, sqlite3_vfs **vfs, struct dv_err *err)
     return 0;
 }
 
-/* ---- looking ------------------------------------------------------------------------------ */
+/* ---- looking ---- */
 
 static uint32_t get_be32(const unsigned char *p)
 {
@@ -195,7 +195,7 @@ int dv_sqfile_inspect_path(const char *path, const char *vfs_name, struct dv_sqf
     return 0;
 }
 
-/* ---- creating ------------------------------------------------------------------------------ */
+/* ---- creating ---- */
 
 /* Make the folder's entries durable: deleting a file with the sync flag does, in every VFS. */
 static int sync_folder(sqlite3_vfs *vfs, const char *full, struct dv_err *err)
@@ -274,7 +274,7 @@ int dv_sqfile_write_image(sqlite3_vfs *vfs, sqlite3_file *f, const char *path,
     return rc ? dv_sq_error(NULL, path, rc, err) : 0;
 }
 
-/* ---- removing ------------------------------------------------------------------------------- */
+/* ---- removing ---- */
 
 static int remove_one(sqlite3_vfs *vfs, const char *full, const char *suffix, struct dv_err *err)
 {

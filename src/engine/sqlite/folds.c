@@ -35,8 +35,7 @@ static bool past_end(const struct dv_range *r, struct dv_slice id)
     return r->has_end && r->end_exclusive && dv_slice_eq(id, r->end_key);
 }
 
-/* ---- documents by id
- * ----------------------------------------------------------------------------- */
+/* ---- documents by id ---- */
 
 /* The document an index row (id, seq, deleted) points to. */
 static int visit_doc(struct dv_txn_backend *t, sqlite3_stmt *index, sqlite3_stmt *doc,
@@ -97,8 +96,7 @@ int dv_sqfold_docs(struct dv_txn_backend *t, const struct dv_range *range, dv_do
     return rc;
 }
 
-/* ---- local documents by id
- * ------------------------------------------------------------------------ */
+/* ---- local documents by id ---- */
 
 int dv_sqfold_locals(struct dv_txn_backend *t, const struct dv_range *range, dv_local_fn *fn,
                      void *arg, struct dv_err *err)
@@ -124,8 +122,7 @@ int dv_sqfold_locals(struct dv_txn_backend *t, const struct dv_range *range, dv_
     return rc;
 }
 
-/* ---- changes
- * --------------------------------------------------------------------------------------- */
+/* ---- changes ---- */
 
 static sqlite3_int64 as_seq(uint64_t seq)
 {

@@ -35,7 +35,7 @@ enum {
 /* Before SQLite's first use; any number of times, any thread (memory.c). */
 void dv_sqmemory_init(void);
 
-/* ---- files (file.c) ------------------------------------------------------------------ */
+/* ---- files (file.c) ---- */
 
 enum dv_sqfile_kind {
     DV_SQFILE_ABSENT,
@@ -76,7 +76,7 @@ int dv_sqfile_check_fs(const char *path, struct dv_err *err);
 /* For tests: take this as the magic number of every folder; 0: ask the system. */
 void dv_sqfile_set_fs_magic(unsigned long magic);
 
-/* ---- checksums and numbers (sum.c) ---------------------------------------------------- */
+/* ---- checksums and numbers (sum.c) ---- */
 
 /* CRC-32 over n numbers (each 8 bytes, little-endian) and then the slices, as SQLite stores it: a
  * signed 32-bit integer. */
@@ -84,7 +84,7 @@ int32_t dv_sqsum(const uint64_t *numbers, size_t n, struct dv_slice a, struct dv
 void dv_sqput_u64(unsigned char *p, uint64_t v);
 uint64_t dv_sqget_u64(const unsigned char *p);
 
-/* ---- counters (state.c) ---------------------------------------------------------------- */
+/* ---- counters (state.c) ---- */
 
 /* In the order of the stored row. */
 #define DV_SQ_COUNTERS(X)                                                                          \
@@ -114,7 +114,7 @@ struct dv_sqstate {
 
 enum dv_sqstate_row { DV_SQSTATE_COUNTERS = 1, DV_SQSTATE_SECURITY = 2, DV_SQSTATE_EPOCHS = 3 };
 
-/* ---- connections (conn.c) --------------------------------------------------------------- */
+/* ---- connections (conn.c) ---- */
 
 struct dv_sqconn {
     sqlite3 *db;
@@ -193,7 +193,7 @@ static inline uint64_t dv_sq_column_u64(sqlite3_stmt *st, int at)
     return (uint64_t)sqlite3_column_int64(st, at);
 }
 
-/* ---- the store and its transactions (store.c, txn.c) ------------------------------------- */
+/* ---- the store and its transactions (store.c, txn.c) ---- */
 
 enum { DV_SQ_FILTER_LEVELS = 6 };
 
@@ -315,7 +315,7 @@ int dv_sqstate_security(struct dv_txn_backend *t, struct dv_buf *out, struct dv_
 int dv_sqstate_set_security(struct dv_txn_backend *t, struct dv_slice json, struct dv_err *err);
 int dv_sqstate_set_revs_limit(struct dv_txn_backend *t, uint64_t limit, struct dv_err *err);
 
-/* ---- documents, bodies, local documents, folds, purges ------------------------------------ */
+/* ---- documents, bodies, local documents, folds, purges ---- */
 
 int dv_sqdoc_open(struct dv_txn_backend *t, const struct dv_slice *ids, size_t n,
                   struct dv_arena *arena, struct dv_doc_info *infos, struct dv_err *err);
@@ -398,7 +398,7 @@ int dv_sqpurge_row(struct dv_txn_backend *t, sqlite3_stmt *st, struct dv_arena *
 int dv_sqpurge_fold(struct dv_txn_backend *t, uint64_t since, dv_purge_fn *fn, void *arg,
                     struct dv_err *err);
 
-/* ---- attachments and owners ----------------------------------------------------------------- */
+/* ---- attachments and owners ---- */
 
 /* Compaction takes an attachment whose count of references is 0, so the count must not be damaged
  * unseen. It changes too often for the row's checksum and carries its own: count * STEP + BASE.

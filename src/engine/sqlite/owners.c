@@ -140,7 +140,7 @@ int dv_sqowner_need(struct dv_txn_backend *t, uint64_t *owner, struct dv_err *er
     return rc;
 }
 
-/* ---- leaving -------------------------------------------------------------------------------- */
+/* ---- leaving ---- */
 
 static int run1(struct dv_txn_backend *t, enum dv_sql which, uint64_t n, struct dv_err *err)
 {

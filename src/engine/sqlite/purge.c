@@ -12,8 +12,7 @@ static int32_t purge_sum(uint64_t purge_seq, struct dv_slice uuid, struct dv_sli
     return dv_sqsum(&(uint64_t){ (uint64_t)(uint32_t)names }, 1, revs, dv_slice(NULL, 0));
 }
 
-/* ---- writing
- * ------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static int put_row(struct dv_txn_backend *t, const struct dv_purge_info *p, struct dv_slice revs,
                    struct dv_err *err)
@@ -85,8 +84,7 @@ int dv_sqpurge_run(struct dv_txn_backend *t, struct dv_purge *purges, size_t n, 
     return dv_sqtxn_fail(t, rc);
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static int parse_revs(struct dv_slice blob, struct dv_arena *arena, struct dv_purge_info *p)
 {

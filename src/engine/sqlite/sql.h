@@ -38,6 +38,7 @@
       "INSERT OR FAIL INTO docs(seq, sum, deleted, leaf_bytes, id, tree) VALUES" DV_SQL_TEN(       \
           "(?,?,?,?,?,?)"))                                                                        \
     X(DOC_DELETE, "DELETE FROM docs WHERE seq = ?1")                                               \
+    X(DOCS_DELETE, "DELETE FROM docs WHERE seq BETWEEN ?1 AND ?2")                                 \
     X(DOC_NEXT,                                                                                    \
       "SELECT " DV_SQL_DOC_COLUMNS " FROM docs WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT 1") \
     X(DOC_REWRITE, "UPDATE docs SET sum = ?2, leaf_bytes = ?3, tree = ?4 WHERE seq = ?1")          \
@@ -76,6 +77,7 @@
     X(BODY_GET, "SELECT sum, record FROM bodies WHERE ref = ?1")                                   \
     X(BODY_PUT, "INSERT INTO bodies(ref, sum, record) VALUES(?1, ?2, ?3)")                         \
     X(BODY_DELETE, "DELETE FROM bodies WHERE ref = ?1")                                            \
+    X(BODIES_DELETE, "DELETE FROM bodies WHERE ref BETWEEN ?1 AND ?2")                             \
     X(BODY_BYTES, "SELECT length(record) FROM bodies WHERE ref = ?1")                              \
     X(BODIES_AFTER, "SELECT ref, sum, record FROM bodies WHERE ref > ?1 ORDER BY ref")             \
     X(LOCAL_GET, "SELECT " DV_SQL_LOCAL_COLUMNS " FROM locals WHERE id = ?1")                      \
@@ -86,6 +88,7 @@
       "SELECT " DV_SQL_LOCAL_COLUMNS " FROM locals WHERE id >= ?1 AND id <= ?2 ORDER BY id")       \
     X(LOCALS_DOWN,                                                                                 \
       "SELECT " DV_SQL_LOCAL_COLUMNS " FROM locals WHERE id >= ?1 AND id <= ?2 ORDER BY id DESC")  \
+    X(LOCALS_BYTES, "SELECT sum(length(body) + length(id) + 20) FROM locals")                      \
     X(LOCALS_AFTER, "SELECT " DV_SQL_LOCAL_COLUMNS " FROM locals WHERE id > ?1 ORDER BY id")       \
     X(PURGE_PUT, "INSERT INTO purges(purge_seq, sum, uuid, id, revs) VALUES(?1, ?2, ?3, ?4, ?5)")  \
     X(PURGE_GET, "SELECT " DV_SQL_PURGE_COLUMNS " FROM purges WHERE uuid = ?1")                    \
@@ -103,6 +106,7 @@
     X(ATT_DELETE, "DELETE FROM atts WHERE n = ?1")                                                 \
     X(ATT_DISOWN, "UPDATE atts SET key = NULL, owner = 0 WHERE n = ?1")                            \
     X(ATTS_OF_OWNER_DISOWN, "UPDATE atts SET owner = 0 WHERE owner = ?1")                          \
+    X(ATTS_BYTES, "SELECT sum(coalesce(stored_bytes, chunks * 65536) + 300) FROM atts")            \
     X(ATTS_AFTER, "SELECT " DV_SQL_ATT_COLUMNS " FROM atts WHERE n > ?1 ORDER BY n")               \
     X(CHUNK_PUT, "INSERT INTO chunks(at, sum, data) VALUES(?1, ?2, ?3)")                           \
     X(CHUNK_GET, "SELECT sum, data FROM chunks WHERE at = ?1")                                     \

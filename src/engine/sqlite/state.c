@@ -126,7 +126,7 @@ int dv_sqstate_props(struct dv_txn_backend *t, struct dv_props *props, struct dv
     return 0;
 }
 
-/* ---- epochs: newest first, 32 characters of node and the seq ------------------------------ */
+/* ---- epochs: newest first, 32 characters of node and the seq ---- */
 
 int dv_sqstate_epochs(struct dv_txn_backend *t, struct dv_arena *arena, struct dv_epoch **epochs,
                       size_t *n, struct dv_err *err)
@@ -219,7 +219,7 @@ out:
     return rc;
 }
 
-/* ---- security, revs_limit ------------------------------------------------------------------ */
+/* ---- security, revs_limit ---- */
 
 int dv_sqstate_security(struct dv_txn_backend *t, struct dv_buf *out, struct dv_err *err)
 {

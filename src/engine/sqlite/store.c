@@ -56,8 +56,7 @@ int dv_sqstore_check_path(struct dv_store_backend *s, struct dv_err *err)
     return same ? 0 : dv_err_set(err, DV_EGONE, "%s: was deleted or replaced", s->path);
 }
 
-/* ---- opening a file
- * --------------------------------------------------------------------------------------- */
+/* ---- opening a file ---- */
 
 static void free_store(struct dv_store_backend *s)
 {
@@ -212,8 +211,7 @@ static int open_store(const char *path, const struct dv_store_options *opt,
     return 0;
 }
 
-/* ---- delete
- * -------------------------------------------------------------------------------------- */
+/* ---- delete ---- */
 
 /* The database says that it is gone. With the mark in the main file the log can go first, and the
  * name is free only when nothing else is left to delete; while a reader keeps the log, the main
@@ -297,8 +295,7 @@ int dv_sqstore_remove(const char *path, const struct dv_store_options *opt, stru
     return rc;
 }
 
-/* ---- open
- * ---------------------------------------------------------------------------------------- */
+/* ---- open ---- */
 
 int dv_sqstore_open(const char *path, const struct dv_store_options *opt,
                     struct dv_store_backend **out, struct dv_err *err)
@@ -330,8 +327,7 @@ void dv_sqstore_close(struct dv_store_backend *s)
     free_store(s);
 }
 
-/* ---- create
- * -------------------------------------------------------------------------------------- */
+/* ---- create ---- */
 
 /* With the file locked: only now is it certain that nobody else is creating it. */
 static int create_locked(sqlite3_vfs *vfs, sqlite3_file *f, const char *path,

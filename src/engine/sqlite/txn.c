@@ -47,7 +47,7 @@ int dv_sqtxn_fail(struct dv_txn_backend *t, int code)
     return code;
 }
 
-/* ---- readers -------------------------------------------------------------------------------- */
+/* ---- readers ---- */
 
 static int open_conn(struct dv_store_backend *s, enum dv_sqconn_use use, struct dv_sqconn **c,
                      struct dv_err *err)
@@ -83,7 +83,7 @@ static void give_reader(struct dv_store_backend *s, struct dv_sqconn *c)
     dv_sqconn_close(c);
 }
 
-/* ---- the write queue ------------------------------------------------------------------------- */
+/* ---- the write queue ---- */
 
 static void wait_turn(struct dv_store_backend *s)
 {
@@ -346,8 +346,7 @@ static int sync_commits(struct dv_store_backend *s, uint64_t need, struct dv_err
     return rc;
 }
 
-/* ---- end
- * ----------------------------------------------------------------------------------------- */
+/* ---- end ---- */
 
 /* What the filter took in of a transaction that is not stored says nothing about others' seqs; and
  * made from what the transaction saw, it lacks the ids that came back with it. */
