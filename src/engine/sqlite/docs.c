@@ -40,47 +40,50 @@ static int copy_info(struct dv_arena *arena, struct dv_slice id, const struct dv
     return to->tree.p ? 0 : dv_err_set(err, DV_ENOMEM, "out of memory");
 }
 
-static int open_at(struct dv_txn_backend *t, struct dv_slice id, uint64_t seq,
+/* 1 when it is found in the index `which` joins, 0 when not. */
+static int open_in(struct dv_txn_backend *t, enum dv_sql which, struct dv_slice id,
                    struct dv_arena *arena, struct dv_doc_info *out, struct dv_err *err)
 {
     struct dv_doc_info row;
     sqlite3_stmt *st;
-    int rc = dv_sqconn_stmt(t->conn, DV_SQL_DOC_GET, &st, err);
+    int rc = dv_sqconn_stmt(t->conn, which, &st, err);
 
     if (rc < 0)
         return rc;
-    dv_sq_bind_u64(st, 1, seq);
+    dv_sq_bind_id(st, 1, id);
     rc = dv_sqconn_step(t->conn, st, err);
-    if (rc < 0)
+    if (rc <= 0)
         return rc;
-    if (rc == 0)
-        return dv_sqtxn_corrupt(t, err, "the document at seq %llu is missing",
-                                (unsigned long long)seq);
-    rc = dv_sqdoc_row(t, st, &row, err);
+    if (sqlite3_column_type(st, DV_SQL_DOC_FOUND) == SQLITE_NULL)
+        rc = dv_sqtxn_corrupt(t, err, "the document at seq %llu is missing",
+                              (unsigned long long)dv_sq_column_u64(st, 0));
+    else
+        rc = dv_sqdoc_row(t, st, &row, err);
     if (rc == 0 && !dv_slice_eq(row.id, id))
         rc = dv_sqtxn_corrupt(t, err, "the document at seq %llu has another id",
-                              (unsigned long long)seq);
+                              (unsigned long long)row.seq);
     if (rc == 0)
         rc = copy_info(arena, id, &row, out, err);
     sqlite3_reset(st);
-    return rc;
+    return rc < 0 ? rc : 1;
 }
 
 static int open_one(struct dv_txn_backend *t, struct dv_slice id, struct dv_arena *arena,
                     struct dv_doc_info *out, struct dv_err *err)
 {
     struct dv_slice kept = dv_arena_copy(arena, id);
-    uint64_t seq;
-    bool found;
-    int rc;
+    int rc = 0;
 
     if (!kept.p)
         return dv_err_set(err, DV_ENOMEM, "out of memory");
-    rc = dv_sqids_find(t, id, &seq, &found, err);
-    if (rc < 0)
-        return rc;
-    if (found)
-        return open_at(t, kept, seq, arena, out, err);
+    if (!t->write || !dv_sqfilter_is_new(&t->store->filter, id)) {
+        if (t->state.staged)
+            rc = open_in(t, DV_SQL_DOC_OF_NEW_ID, kept, arena, out, err);
+        if (rc == 0)
+            rc = open_in(t, DV_SQL_DOC_OF_ID, kept, arena, out, err);
+    }
+    if (rc != 0)
+        return rc < 0 ? rc : 0;
     memset(out, 0, sizeof(*out));
     out->id = kept;
     return 0;

@@ -70,41 +70,6 @@ struct dv_sqids_key *dv_sqids_sort(const void *base, size_t n, dv_sqids_at *at)
 /* ---- one id ------------------------------------------------------------------------------------
  */
 
-static int find_in(struct dv_txn_backend *t, enum dv_sql which, struct dv_slice id, uint64_t *seq,
-                   bool *found, struct dv_err *err)
-{
-    sqlite3_stmt *st;
-    int rc = dv_sqconn_stmt(t->conn, which, &st, err);
-
-    if (rc < 0)
-        return rc;
-    dv_sq_bind_id(st, 1, id);
-    rc = dv_sqconn_step(t->conn, st, err);
-    if (rc < 0)
-        return rc;
-    *found = rc > 0;
-    if (rc > 0) {
-        *seq = dv_sq_column_u64(st, 0);
-        sqlite3_reset(st);
-    }
-    return 0;
-}
-
-int dv_sqids_find(struct dv_txn_backend *t, struct dv_slice id, uint64_t *seq, bool *found,
-                  struct dv_err *err)
-{
-    int rc = 0;
-
-    *found = false;
-    if (t->write && dv_sqfilter_is_new(&t->store->filter, id))
-        return 0;
-    if (t->state.staged)
-        rc = find_in(t, DV_SQL_NEW_ID_GET, id, seq, found, err);
-    if (rc == 0 && !*found)
-        rc = find_in(t, DV_SQL_ID_GET, id, seq, found, err);
-    return rc;
-}
-
 static int put(struct dv_txn_backend *t, enum dv_sql which, struct dv_slice id, uint64_t seq,
                bool deleted, struct dv_err *err)
 {

@@ -323,7 +323,7 @@ int dv_sqdoc_write(struct dv_txn_backend *t, struct dv_doc_write *docs, size_t n
                    struct dv_err *err);
 /* Take a document out of docs and ids (purge). */
 int dv_sqdoc_remove(struct dv_txn_backend *t, const struct dv_doc_info *old, struct dv_err *err);
-/* The row of `st` (DV_SQL_DOC_GET's columns) as info, borrowed from st, checksum verified. */
+/* The row of `st` (DV_SQL_DOC_COLUMNS) as info, borrowed from st, checksum verified. */
 int dv_sqdoc_row(struct dv_txn_backend *t, sqlite3_stmt *st, struct dv_doc_info *info,
                  struct dv_err *err);
 int32_t dv_sqdoc_sum(uint64_t seq, bool deleted, uint64_t leaf_bytes, struct dv_slice id,
@@ -339,8 +339,6 @@ int dv_sqbody_drop(struct dv_txn_backend *t, uint64_t ref, struct dv_err *err);
 
 /* ids_new (ids.c): new ids of a large database wait there and are merged in order of id, so that a
  * batch of random ids touches few pages of the large index. An id stands in one of the two. */
-int dv_sqids_find(struct dv_txn_backend *t, struct dv_slice id, uint64_t *seq, bool *found,
-                  struct dv_err *err);
 /* Up to DV_SQL_ROWS new ids at once, of documents that have their seqs. */
 int dv_sqids_insert(struct dv_txn_backend *t, const struct dv_doc_write *const *docs, size_t n,
                     struct dv_err *err);

@@ -13,6 +13,12 @@
     "SELECT id, seq, deleted FROM ids WHERE " where                                                \
     " UNION ALL SELECT id, seq, deleted FROM ids_new WHERE " where " ORDER BY 1"
 
+/* DV_SQL_DOC_COLUMNS by id, and whether there is a row at the id's seq at all. */
+#define DV_SQL_DOC_OF(index)                                                                       \
+    "SELECT i.seq, d.sum, d.deleted, d.leaf_bytes, d.id, d.tree, d.seq FROM " index                \
+    " AS i LEFT JOIN docs AS d ON d.seq = i.seq WHERE i.id = ?1"
+#define DV_SQL_DOC_FOUND 6
+
 /* Several rows by one statement, which costs as much to begin and end as to insert. Should one of
  * them fail, the transaction ends anyway: OR FAIL does without a savepoint. */
 #define DV_SQL_ROWS     10
@@ -45,12 +51,12 @@
     X(DOCS_AFTER, "SELECT " DV_SQL_DOC_COLUMNS " FROM docs WHERE seq > ?1 ORDER BY seq")           \
     X(DOCS_UNTIL, "SELECT " DV_SQL_DOC_COLUMNS " FROM docs WHERE seq <= ?1 ORDER BY seq DESC")     \
     X(DOCS_COUNT_AFTER, "SELECT count(*) FROM docs WHERE seq > ?1")                                \
-    X(ID_GET, "SELECT seq FROM ids WHERE id = ?1")                                                 \
+    X(DOC_OF_ID, DV_SQL_DOC_OF("ids"))                                                             \
+    X(DOC_OF_NEW_ID, DV_SQL_DOC_OF("ids_new"))                                                     \
     X(ID_PUT, "INSERT INTO ids(id, seq, deleted) VALUES(?1, ?2, ?3)")                              \
     X(IDS_PUT, "INSERT OR FAIL INTO ids(id, seq, deleted) VALUES" DV_SQL_TEN("(?,?,?)"))           \
     X(ID_UPDATE, "UPDATE ids SET seq = ?2, deleted = ?3 WHERE id = ?1")                            \
     X(ID_DELETE, "DELETE FROM ids WHERE id = ?1")                                                  \
-    X(NEW_ID_GET, "SELECT seq FROM ids_new WHERE id = ?1")                                         \
     X(NEW_ID_PUT, "INSERT INTO ids_new(id, seq, deleted) VALUES(?1, ?2, ?3)")                      \
     X(NEW_IDS_PUT, "INSERT OR FAIL INTO ids_new(id, seq, deleted) VALUES" DV_SQL_TEN("(?,?,?)"))   \
     X(NEW_ID_UPDATE, "UPDATE ids_new SET seq = ?2, deleted = ?3 WHERE id = ?1")                    \
