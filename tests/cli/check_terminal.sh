@@ -2,8 +2,8 @@
 # What is different when a person sits at a terminal.
 . "${srcdir:-.}/tests/cli/lib.sh"
 
-command -v script >/dev/null || {
-    skip "no script(1) here to make a terminal with"
+[ "$(script -qec 'echo yes' /dev/null 2>/dev/null </dev/null | tr -d '\r')" = yes ] || {
+    skip "no script(1) here, or no pseudo-terminals for it"
     exit 77
 }
 
